@@ -1,0 +1,165 @@
+package mount
+
+import (
+	"math"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"garret/fs/tree"
+	"garret/fs/view"
+)
+
+// blockUnit is the unit of st_blocks, whatever the block size (stat(2)).
+const blockUnit = 512
+
+// dirEntrySize is what an entry adds to a directory's size, as on tmpfs.
+const dirEntrySize = 20
+
+// fileType returns the S_IFMT bits of a node.
+func fileType(t tree.Type) uint32 {
+	switch t {
+	case tree.Directory:
+		return syscall.S_IFDIR
+	case tree.Symlink:
+		return syscall.S_IFLNK
+	case tree.BlockDevice:
+		return syscall.S_IFBLK
+	case tree.CharDevice:
+		return syscall.S_IFCHR
+	case tree.FIFO:
+		return syscall.S_IFIFO
+	}
+	return syscall.S_IFREG
+}
+
+// inode returns the st_ino of a node.
+func inode(number uint32, id uint64, n *tree.Node) uint64 {
+	if group, ok := n.HardLink(); ok {
+		return groupInode(number, group)
+	}
+	return id
+}
+
+// setAttr sets all attributes of an entry from its node.
+func setAttr(a *fuse.Attr, number uint32, id uint64, n *tree.Node) {
+	*a = fuse.Attr{
+		Ino:   inode(number, id, n),
+		Mode:  fileType(n.Type) | uint32(n.Mode)&0o7777,
+		Nlink: uint32(min(max(n.Links, 1), math.MaxUint32)),
+		Owner: fuse.Owner{Uid: n.UID, Gid: n.GID},
+	}
+	switch n.Type {
+	case tree.Regular:
+		a.Size = n.Size
+		a.Blocks = blocksOf(dataBytes(n))
+	case tree.Directory:
+		// find(1) counts on it: two, and one for each directory in it.
+		a.Nlink = uint32(min(n.Dir.Subdirs, math.MaxUint32-2)) + 2
+		a.Size = n.Dir.Entries * dirEntrySize
+	case tree.Symlink:
+		a.Size = uint64(len(n.Target))
+	case tree.BlockDevice, tree.CharDevice:
+		a.Rdev = kernelDevice(n.Rdev)
+	}
+	setTimes(a, n)
+}
+
+func setTimes(a *fuse.Attr, n *tree.Node) {
+	access, change := n.AccessTime, n.ChangeTime
+	if access.IsZero() {
+		access = n.ModTime
+	}
+	if change.IsZero() {
+		change = n.ModTime
+	}
+	a.Atime, a.Atimensec = uint64(access.Sec), access.Nsec
+	a.Mtime, a.Mtimensec = uint64(n.ModTime.Sec), n.ModTime.Nsec
+	a.Ctime, a.Ctimensec = uint64(change.Sec), change.Nsec
+}
+
+// kernelDevice converts a device number from the C library's 64 bits to the
+// kernel's 32 (new_encode_dev in linux/kdev_t.h).
+func kernelDevice(dev uint64) uint32 {
+	major, minor := unix.Major(dev), unix.Minor(dev)
+	return minor&0xff | major<<8 | minor&^0xff<<12
+}
+
+func blocksOf(bytes uint64) uint64 { return bytes/blockUnit + min(bytes%blockUnit, 1) }
+
+// dataBytes returns how much of a file is not hole, so that du, cp and tar see
+// which files are sparse.
+func dataBytes(n *tree.Node) uint64 {
+	if n.Content.Pages.Parts > 0 {
+		return n.Size - min(n.Content.Pages.Holes, n.Size)
+	}
+	bytes := uint64(len(n.Content.Inline))
+	for _, p := range n.Content.Parts {
+		if !p.IsHole() {
+			bytes += p.Length
+		}
+	}
+	return bytes
+}
+
+// attr sets the attributes of an entry.
+func (t *openTree) attr(e view.Entry, a *fuse.Attr) {
+	setAttr(a, t.number, t.nodeID(e.Pos), e.Node)
+	if e.Pos == t.root.Pos && t.modTime != nil {
+		a.Mtime, a.Mtimensec = uint64(t.modTime.Sec), t.modTime.Nsec
+	}
+}
+
+// GetAttr answers stat.
+func (f *fileSystem) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
+	ctx := newRequest(cancel)
+	defer ctx.end()
+	if f.isTop(in.NodeId) {
+		out.SetTimeout(f.topTimeout)
+		return f.topAttr(f.list.fresh(ctx), in.NodeId, &out.Attr)
+	}
+	t, e, status := f.entry(ctx, in.NodeId)
+	if !status.Ok() {
+		return status
+	}
+	out.SetTimeout(forever)
+	t.attr(e, &out.Attr)
+	return fuse.OK
+}
+
+// Statx answers statx when somebody wants the birth time.
+func (f *fileSystem) Statx(cancel <-chan struct{}, in *fuse.StatxIn, out *fuse.StatxOut) fuse.Status {
+	ctx := newRequest(cancel)
+	defer ctx.end()
+	var a fuse.Attr
+	if f.isTop(in.NodeId) {
+		out.SetTimeout(f.topTimeout)
+		status := f.topAttr(f.list.fresh(ctx), in.NodeId, &a)
+		setStatx(&out.Statx, &a)
+		return status
+	}
+	t, e, status := f.entry(ctx, in.NodeId)
+	if !status.Ok() {
+		return status
+	}
+	t.attr(e, &a)
+	out.SetTimeout(forever)
+	setStatx(&out.Statx, &a)
+	if b := e.BirthTime; !b.IsZero() {
+		out.Mask |= unix.STATX_BTIME
+		out.Btime = fuse.SxTime{Sec: uint64(b.Sec), Nsec: b.Nsec}
+	}
+	return fuse.OK
+}
+
+func setStatx(s *fuse.Statx, a *fuse.Attr) {
+	s.Mask = unix.STATX_BASIC_STATS
+	s.Ino, s.Size, s.Blocks = a.Ino, a.Size, a.Blocks
+	s.Mode, s.Nlink = uint16(a.Mode), a.Nlink
+	s.Uid, s.Gid = a.Uid, a.Gid
+	s.RdevMajor, s.RdevMinor = a.Rdev>>8&0xfff, a.Rdev&0xff|a.Rdev>>12&0xfff00
+	s.Atime = fuse.SxTime{Sec: a.Atime, Nsec: a.Atimensec}
+	s.Mtime = fuse.SxTime{Sec: a.Mtime, Nsec: a.Mtimensec}
+	s.Ctime = fuse.SxTime{Sec: a.Ctime, Nsec: a.Ctimensec}
+}

@@ -1,0 +1,46 @@
+// Package mount serves stored trees as a read-only FUSE file system.
+//
+// Mount shows an archive of snapshots:
+//
+//	/latest                      → snapshots/<the newest complete one>
+//	/snapshots/<name>/…          the trees; name: 2026-11-22T13-00-00Z_host_label_1a2b3c4d
+//	/hosts/<host>/<name>         → ../../snapshots/<name>
+//	/hosts/<host>/latest         → the newest complete one of that host
+//	/ids/<short id>              → ../snapshots/<name>
+//
+// MountTree shows one tree, or a directory of it, at the root.
+//
+// # No object per inode
+//
+// The server keeps nothing for an inode that the kernel knows: a node ID says
+// where the entry is, and package view finds it again by descending the
+// subtree totals. The same ID stands for the same entry in the next mount, so
+// file handles (open_by_handle_at, NFS) survive a remount.
+//
+//	 63 62 61              36 35                                   0
+//	┌──┬──┬──────────────────┬──────────────────────────────────────┐
+//	│0 │0 │ snapshot (not 0) │ position in pre-order, the root is 0 │  an entry of a tree
+//	├──┼──┼──────────────────┼────────┬─────────────────────────────┤
+//	│0 │0 │ 0                │ kind 4 │ argument 32                 │  what stands above the trees
+//	├──┼──┼──────────────────┴────────┴─────────────────────────────┤
+//	│0 │1 │ hash of snapshot, device, inode                         │  only as st_ino: a hard-link group
+//	└──┴──┴─────────────────────────────────────────────────────────┘
+//
+// Node 1 is the root of the mount, as FUSE wants it. A snapshot's number is a
+// hash of its ID; when two collide, the older one keeps it. The generation of
+// an inode holds more bits of that hash, so a handle into a snapshot that is
+// gone does not open one that came by its number.
+//
+// # What the kernel may cache
+//
+// Snapshots never change: entries, attributes, absent names, directory
+// listings, file content and link targets below a snapshot's directory are the
+// kernel's to keep. What stands above is good for a second at most: names and
+// attributes time out, a directory's mtime changes with its listing (the
+// kernel then drops the listing it has cached), and a link that changes its
+// target changes its node ID. The archive is asked for its list when somebody
+// looks and the last answer is older than Options.Interval.
+//
+// OPEN and OPENDIR are answered ENOSYS, once, after which the kernel opens
+// files and directories alone, keeping their cached pages.
+package mount

@@ -1,0 +1,108 @@
+package mount
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxListWait bounds how long somebody who looks at the mount waits for
+	// a new list; then the old one must do, until the new one is there.
+	maxListWait = time.Second
+
+	// listShare bounds the part of the time that listing takes: after a
+	// list that took a second, none is asked for in the next ten.
+	listShare = 10
+)
+
+// lister keeps the catalog up to date. It does nothing while nobody looks.
+type lister struct {
+	archive  Archive
+	interval time.Duration
+	log      *slog.Logger
+	ctx      context.Context // ends with the mount
+	current  atomic.Pointer[catalog]
+
+	mu      sync.Mutex
+	running chan struct{} // closed when the listing under way ends; nil if there is none
+	next    time.Time     // no listing before
+	failing bool          // the last one failed
+	wg      sync.WaitGroup
+}
+
+// newLister makes the first catalog; it fails if the archive cannot be listed.
+func newLister(ctx context.Context, a Archive, o Options) (*lister, error) {
+	l := &lister{archive: a, interval: o.Interval, log: o.Log, ctx: ctx}
+	if err := l.list(); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// catalog returns the catalog as it is.
+func (l *lister) catalog() *catalog { return l.current.Load() }
+
+// fresh returns a catalog that is not older than the interval, if the archive
+// answers in time.
+func (l *lister) fresh(ctx context.Context) *catalog {
+	l.mu.Lock()
+	running := l.running
+	if running == nil {
+		if time.Now().Before(l.next) || l.ctx.Err() != nil {
+			l.mu.Unlock()
+			return l.catalog()
+		}
+		running = make(chan struct{})
+		l.running = running
+		l.wg.Go(func() { l.refresh(running) })
+	}
+	l.mu.Unlock()
+
+	timeout := time.NewTimer(maxListWait)
+	defer timeout.Stop()
+	select {
+	case <-running:
+	case <-timeout.C:
+	case <-ctx.Done():
+	}
+	return l.catalog()
+}
+
+func (l *lister) refresh(done chan struct{}) {
+	defer close(done)
+	err := l.list()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.running = nil
+	switch {
+	case l.ctx.Err() != nil:
+	case err != nil && !l.failing:
+		l.log.Warn("the snapshots cannot be listed; showing those known before", "err", err)
+	case err == nil && l.failing:
+		l.log.Info("the snapshots can be listed again")
+	}
+	l.failing = err != nil
+}
+
+// list asks for the list and makes it the current one.
+func (l *lister) list() error {
+	begin := time.Now()
+	list, err := l.archive.Snapshots(l.ctx)
+	if err == nil {
+		var c *catalog
+		if c, err = newCatalog(l.catalog(), list, time.Now()); err == nil {
+			l.current.Store(c)
+		}
+	}
+	end := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.next = end.Add(max(l.interval, listShare*end.Sub(begin)))
+	return err
+}
+
+// wait returns when nothing is running any more; the context has ended.
+func (l *lister) wait() { l.wg.Wait() }

@@ -1,0 +1,110 @@
+package mount
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"math"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"garret/fs/tree"
+)
+
+// Read reads a part of a file.
+func (f *fileSystem) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
+	ctx := newRequest(cancel)
+	defer ctx.end()
+	if f.isTop(in.NodeId) {
+		return nil, fuse.EISDIR
+	}
+	t, e, status := f.entry(ctx, in.NodeId)
+	if !status.Ok() {
+		return nil, status
+	}
+	if e.Type != tree.Regular || in.Offset > math.MaxInt64 {
+		return nil, fuse.EINVAL
+	}
+	// A short answer tells the kernel that the file ends there, and it would
+	// cut it: so all that was asked for, or nothing.
+	n, err := t.ReadAt(ctx, e, buf, int64(in.Offset))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, f.readFailed(ctx, t, e, in.Offset, uint64(len(buf)), err)
+	}
+	return fuse.ReadResultData(buf[:n]), fuse.OK
+}
+
+// Lseek finds data and holes.
+func (f *fileSystem) Lseek(cancel <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekOut) fuse.Status {
+	ctx := newRequest(cancel)
+	defer ctx.end()
+	if f.isTop(in.NodeId) {
+		return fuse.EINVAL
+	}
+	t, e, status := f.entry(ctx, in.NodeId)
+	if !status.Ok() {
+		return status
+	}
+	if e.Type != tree.Regular || in.Offset > math.MaxInt64 {
+		return fuse.EINVAL
+	}
+	seek := t.SeekData
+	switch in.Whence {
+	case unix.SEEK_DATA:
+	case unix.SEEK_HOLE:
+		seek = t.SeekHole
+	default:
+		return fuse.EINVAL
+	}
+	offset, err := seek(ctx, e, int64(in.Offset))
+	if errors.Is(err, syscall.ENXIO) {
+		return statusNoData
+	}
+	if err != nil {
+		return f.failed(ctx, t, e, "content list", err)
+	}
+	out.Offset = uint64(offset)
+	return fuse.OK
+}
+
+// Readlink returns where a link leads.
+func (f *fileSystem) Readlink(cancel <-chan struct{}, header *fuse.InHeader) ([]byte, fuse.Status) {
+	ctx := newRequest(cancel)
+	defer ctx.end()
+	if f.isTop(header.NodeId) {
+		target, _, ok := f.list.catalog().target(header.NodeId)
+		if !ok {
+			return nil, statusStale
+		}
+		return []byte(target), fuse.OK
+	}
+	_, e, status := f.entry(ctx, header.NodeId)
+	if !status.Ok() {
+		return nil, status
+	}
+	if e.Type != tree.Symlink {
+		return nil, fuse.EINVAL
+	}
+	if len(e.Target) >= unix.PathMax {
+		return nil, statusNameTooLong
+	}
+	return []byte(e.Target), fuse.OK
+}
+
+// Ioctl answers lsattr: the inode flags that the source had.
+func (f *fileSystem) Ioctl(cancel <-chan struct{}, in *fuse.IoctlIn, _ []byte, _ *fuse.IoctlOut, buf []byte) fuse.Status {
+	if in.Cmd != unix.FS_IOC_GETFLAGS || len(buf) < 4 || f.isTop(in.NodeId) {
+		return statusNotTTY
+	}
+	ctx := newRequest(cancel)
+	defer ctx.end()
+	_, e, status := f.entry(ctx, in.NodeId)
+	if !status.Ok() {
+		return status
+	}
+	clear(buf)
+	binary.NativeEndian.PutUint32(buf, e.Flags)
+	return fuse.OK
+}

@@ -1,0 +1,132 @@
+package restore
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"garret/fs/tree"
+	"garret/fs/view"
+)
+
+// create makes an empty file; nil when that failed, which was reported.
+func (r *run) create(d *directory, e view.Entry) *file {
+	fd := -1
+	err := r.make(d, e.Name, func(dir int) (err error) {
+		fd, err = unix.Openat(dir, e.Name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+		return err
+	})
+	if err != nil {
+		r.cannot(d, e.Name, fmt.Errorf("create file: %w", err))
+		return nil
+	}
+	d.refs.Add(1)
+	f := &file{dir: d, entry: e, fd: fd, sparse: e.Allocated() < e.Size}
+	f.refs.Store(1)
+	if f.sparse || e.Size > 2*pieceBytes {
+		if err := unix.Ftruncate(fd, int64(e.Size)); err != nil {
+			f.writeFailed(err)
+		}
+	}
+	return f
+}
+
+// makeSpecial makes a symbolic link, a device or a FIFO with its metadata.
+func (r *run) makeSpecial(d *directory, n *tree.Node) (made bool) {
+	err := r.make(d, n.Name, func(dir int) error {
+		switch n.Type {
+		case tree.Symlink:
+			return unix.Symlinkat(n.Target, dir, n.Name)
+		case tree.FIFO:
+			return unix.Mknodat(dir, n.Name, unix.S_IFIFO|0o600, 0)
+		case tree.CharDevice, tree.BlockDevice:
+			// The system call takes 32 bits of it.
+			if n.Rdev>>32 != 0 {
+				return fmt.Errorf("device number %#x: %w", n.Rdev, unix.EINVAL)
+			}
+			kind := uint32(unix.S_IFCHR)
+			if n.Type == tree.BlockDevice {
+				kind = unix.S_IFBLK
+			}
+			return unix.Mknodat(dir, n.Name, kind|0o600, int(n.Rdev))
+		}
+		return fmt.Errorf("%w: type %d", tree.ErrInvalid, n.Type)
+	})
+	device := n.Type == tree.CharDevice || n.Type == tree.BlockDevice
+	switch {
+	case device && isDenied(err):
+		r.denied("device nodes", d, n.Name, err)
+		return false
+	case err != nil:
+		r.cannot(d, n.Name, fmt.Errorf("create %v: %w", n.Type, err))
+		return false
+	}
+	err = d.withFD(func(fd int) error {
+		if d.inherits && n.Type != tree.Symlink && !hasXattr(n, aclAccess) {
+			unix.Lremovexattr(procPath(fd, n.Name), aclAccess)
+		}
+		r.setMetadata(d, n.Name, inode{fd, n.Name}, n)
+		return nil
+	})
+	if err != nil {
+		r.warn(d, n.Name, err)
+	}
+	if n.Type == tree.Symlink {
+		r.counters.symlinks.Add(1)
+	} else {
+		r.counters.specials.Add(1)
+	}
+	r.o.Progress.Entries.Add(1)
+	return true
+}
+
+// make calls f with d's descriptor to make an entry that must not be there yet,
+// and once again when what is there may be replaced.
+func (r *run) make(d *directory, name string, f func(dir int) error) error {
+	dir, err := d.handle.Pin()
+	if err != nil {
+		return err
+	}
+	defer d.handle.Unpin()
+	if err = f(dir); err != unix.EEXIST {
+		return err
+	}
+	if err := r.clear(d, dir, name); err != nil {
+		return err
+	}
+	return f(dir)
+}
+
+// clear removes what is in the way, if that is allowed. It never removes a
+// directory.
+func (r *run) clear(d *directory, dir int, name string) error {
+	if !r.o.Overwrite {
+		err := fmt.Errorf("%s: %w", r.path(d, name), ErrExists)
+		r.fail(err)
+		return err
+	}
+	switch err := unix.Unlinkat(dir, name, 0); err {
+	case nil, unix.ENOENT:
+		return nil
+	case unix.EISDIR:
+		return fmt.Errorf("a directory %w", ErrExists)
+	default:
+		return fmt.Errorf("replace: %w", err)
+	}
+}
+
+// cannot reports an entry that is not restored, unless that ends the run.
+func (r *run) cannot(d *directory, name string, err error) {
+	if isFull(err) {
+		r.fail(fmt.Errorf("%s: %w", r.path(d, name), err))
+	}
+	if !r.stopped() {
+		r.warn(d, name, err)
+	}
+}
+
+// isFull reports whether nothing more can be written to the file system.
+func isFull(err error) bool {
+	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EROFS)
+}

@@ -1,0 +1,184 @@
+package restore
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"garret/fs/tree"
+	"garret/fs/view"
+)
+
+// A batch is handed to a worker when it has this many entries or bytes: about
+// a frame of a repository.
+const (
+	batchEntries = 64
+	batchBytes   = 1 << 20
+)
+
+// Files larger than two pieces are written by several workers. The pieces of a
+// very large one are longer, so that there are at most maxPieces.
+const (
+	pieceBytes = 8 << 20
+	maxPieces  = 1 << 16
+)
+
+// job is a worker's work on one entry: all of it, or a piece of a file that the
+// walk has created.
+type job struct {
+	dir      *directory // of entry, retained
+	entry    view.Entry
+	file     *file  // not nil: the piece from .. to of it, retained
+	from, to uint64 // bytes
+}
+
+// list restores all below the directory e into d.
+func (r *run) list(d *directory, e view.Entry, depth int) {
+	if depth > tree.MaxDepth {
+		r.warn(d, "", fmt.Errorf("%w: more than %d directories deep", tree.ErrInvalid, tree.MaxDepth))
+		return
+	}
+	for from := uint64(0); from < e.Dir.Entries && !r.stopped(); {
+		var sub view.Entry
+		below := false
+		err := r.o.Tree.List(r.ctx, e, from, func(i uint64, child view.Entry) bool {
+			from = i + 1
+			if child.Type == tree.Directory {
+				// Its entries come first, so that the walk is in the order in
+				// which the repository has them.
+				sub, below = child, true
+				return false
+			}
+			r.entry(d, child, depth)
+			return !r.stopped()
+		})
+		if err != nil && !r.stopped() {
+			from = r.skipEntries(d, e, from, err)
+		}
+		if below {
+			r.entry(d, sub, depth)
+		}
+	}
+}
+
+// skipEntries finds the first entry behind one that cannot be read, because the
+// page it is on cannot. It tries one in 256, the fewest that are on a page,
+// and searches back from there.
+func (r *run) skipEntries(d *directory, e view.Entry, bad uint64, cause error) (next uint64) {
+	const step = 256
+	readable := func(i uint64) bool {
+		return i >= e.Dir.Entries || r.o.Tree.List(r.ctx, e, i, func(uint64, view.Entry) bool { return false }) == nil
+	}
+	last := bad
+	for next = bad + step; !readable(next) && !r.stopped(); next += step {
+		last = next
+	}
+	for next = min(next, e.Dir.Entries); next-last > 1 && !r.stopped(); {
+		if middle := last + (next-last)/2; readable(middle) {
+			next = middle
+		} else {
+			last = middle
+		}
+	}
+	r.warn(d, "", fmt.Errorf("%d of %d entries are lost: %w", next-bad, e.Dir.Entries, cause))
+	return next
+}
+
+// entry restores one entry and what is below it, or has a worker do it.
+func (r *run) entry(d *directory, e view.Entry, depth int) {
+	if !tree.ValidName(e.Name) {
+		r.warn(d, "", fmt.Errorf("entry %.64q: %w: name", e.Name, tree.ErrInvalid))
+		return
+	}
+	if e.Type == tree.Directory {
+		if sub := r.makeDirectory(d, e.Node); sub != nil {
+			r.list(sub, e, depth+1)
+			r.release(sub)
+		}
+		return
+	}
+	group, linked := groupOf(e.Node)
+	if linked && r.linkTo(group, d, e.Node) {
+		return
+	}
+	switch {
+	case e.Type != tree.Regular && linked:
+		if r.makeSpecial(d, e.Node) {
+			r.links.add(group, d, e.Node)
+		}
+	case e.Type != tree.Regular || !linked && e.Size <= 2*pieceBytes:
+		d.refs.Add(1)
+		r.queue(job{dir: d, entry: e}, e.Size)
+	default:
+		f := r.create(d, e)
+		if f == nil {
+			return
+		}
+		if linked {
+			r.links.add(group, d, e.Node)
+		}
+		r.pieces(f)
+		r.done(f)
+	}
+}
+
+// pieces queues the pieces of a file, holes left out.
+func (r *run) pieces(f *file) {
+	size := f.entry.Size
+	length := max(pieceBytes, size/maxPieces)
+	if size <= 2*pieceBytes {
+		length = size
+	}
+	for from := uint64(0); from < size && !r.stopped(); {
+		if f.sparse {
+			data, err := r.o.Tree.SeekData(r.ctx, f.entry, int64(from))
+			switch err {
+			case nil:
+				from = uint64(data)
+			case unix.ENXIO:
+				return
+			default: // no more is known than that
+				length = size
+			}
+		}
+		to := from + min(length, size-from)
+		f.refs.Add(1)
+		r.queue(job{file: f, from: from, to: to}, to-from)
+		from = to
+	}
+}
+
+// queue adds a job to the batch.
+func (r *run) queue(j job, bytes uint64) {
+	r.batch = append(r.batch, j)
+	if r.weight += bytes; len(r.batch) >= batchEntries || r.weight >= batchBytes {
+		r.flush()
+	}
+}
+
+// flush hands the batch to a worker.
+func (r *run) flush() {
+	if len(r.batch) > 0 {
+		r.batches <- r.batch // workers take batches until the channel is closed
+		r.batch, r.weight = make([]job, 0, batchEntries), 0
+	}
+}
+
+// do is a worker's part. When the run is to end, it only lets go.
+func (r *run) do(j *job) {
+	switch {
+	case j.file != nil:
+		r.write(j.file, j.from, j.to)
+		r.done(j.file)
+	default:
+		if !r.stopped() {
+			if j.entry.Type != tree.Regular {
+				r.makeSpecial(j.dir, j.entry.Node)
+			} else if f := r.create(j.dir, j.entry); f != nil {
+				r.write(f, 0, f.entry.Size)
+				r.done(f)
+			}
+		}
+		r.release(j.dir)
+	}
+}

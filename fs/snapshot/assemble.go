@@ -1,0 +1,273 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"garret/fs/tree"
+	"garret/index"
+)
+
+// assembler is the last stage: it stores content and builds directories, in
+// walk order. All callbacks but Filter and Skip are called from it.
+type assembler struct {
+	o     *Options
+	base  string // of the tree, on the source file system
+	links *links
+	in    <-chan *batch
+	free  chan<- *batch
+	again func(e *entry) // reads a file after all; its pieces come as from other readers
+
+	stack   []level // directories on the way down; used again
+	depth   int
+	path    []byte // of the current directory, with a slash behind unless empty
+	content *tree.ContentBuilder
+
+	root     *tree.Node
+	stats    Stats
+	warnings int
+	newest   []tree.Time // by device
+	devices  []*device
+}
+
+// level is a directory whose entries are being stored.
+type level struct {
+	node    tree.Node
+	builder *tree.DirBuilder
+	before  int  // length of path above
+	drop    bool // if it stays empty
+	filled  bool // has an entry
+}
+
+// errStopped ends the stages when Stop is closed.
+var errStopped = errors.New("stopped")
+
+func newAssembler(o *Options, base string, l *links, in <-chan *batch, free chan<- *batch) *assembler {
+	a := &assembler{o: o, base: base, links: l, in: in, free: free}
+	a.content = tree.NewContentBuilder(a)
+	return a
+}
+
+// run takes batches until the walk ends. On errStopped it has completed what
+// there is.
+func (a *assembler) run(ctx context.Context) error {
+	for {
+		var b *batch
+		var ok bool
+		select {
+		case b, ok = <-a.in:
+		case <-a.o.Stop:
+			return a.stop(ctx)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if !ok {
+			return nil
+		}
+		for i := range b.n {
+			err := a.entry(ctx, &b.entries[i])
+			if err == errStopped {
+				return a.stop(ctx)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		a.free <- b // it has room for all there are
+	}
+}
+
+// stop closes the directories that are open.
+func (a *assembler) stop(ctx context.Context) error {
+	for a.depth > 0 {
+		if err := a.leave(ctx); err != nil {
+			return err
+		}
+	}
+	return errStopped
+}
+
+func (a *assembler) entry(ctx context.Context, e *entry) error {
+	if e.lookup != nil {
+		a.warn(a.entryPath(e), e.lookup, true)
+	}
+	switch e.op {
+	case opEnter:
+		a.enter(e)
+	case opLeave:
+		return a.leave(ctx)
+	case opFile:
+		return a.file(ctx, e)
+	case opOther:
+		a.problem(e)
+		return a.add(ctx, e, statusOf(e.node.Type))
+	case opWarning:
+		if !e.notice {
+			a.stats.Errors++
+		}
+		a.warn(e.path, e.problem, e.notice)
+	case opExcluded:
+		a.o.Item(Item{Path: e.path, Status: Excluded, Node: &e.node})
+	}
+	return nil
+}
+
+func (a *assembler) entryPath(e *entry) string { return string(a.path) + e.node.Name }
+
+// warn reports about a path in the snapshot.
+func (a *assembler) warn(path string, err error, notice bool) {
+	if !notice {
+		a.warnings++
+	}
+	if a.o.Warn != nil {
+		a.o.Warn(Warning{Path: hostPath(a.base, path), Err: err, Notice: notice})
+	}
+}
+
+func (a *assembler) problem(e *entry) {
+	if e.problem != nil {
+		a.warn(a.entryPath(e), e.problem, e.notice)
+	}
+}
+
+func (a *assembler) item(e *entry, s Status) {
+	if a.o.Item != nil {
+		a.o.Item(Item{Path: a.entryPath(e), Status: s, Node: &e.node})
+	}
+}
+
+// seen keeps the list of devices and their newest times.
+func (a *assembler) seen(e *entry) {
+	for int(e.device.ordinal) >= len(a.devices) {
+		a.devices = append(a.devices, nil)
+		a.newest = append(a.newest, tree.Time{})
+	}
+	a.devices[e.device.ordinal] = e.device
+	if e.node.Type == tree.Regular {
+		n := &a.newest[e.device.ordinal]
+		*n = newer(*n, &e.node)
+	}
+}
+
+// enter begins a directory.
+func (a *assembler) enter(e *entry) {
+	a.problem(e)
+	a.item(e, Dir)
+	a.seen(e)
+	if a.depth == len(a.stack) {
+		a.stack = append(a.stack, level{builder: tree.NewDirBuilder(a)})
+	}
+	l := &a.stack[a.depth]
+	a.depth++
+	l.node, l.drop, l.filled, l.before = e.node, e.drop, false, len(a.path)
+	if a.depth > 1 {
+		a.path = append(append(a.path, e.node.Name...), '/')
+	}
+	if p := a.o.Progress; p != nil {
+		path := string(a.path)
+		p.Current.Store(&path)
+	}
+}
+
+// leave completes a directory and adds it to the one above.
+func (a *assembler) leave(ctx context.Context) error {
+	l := &a.stack[a.depth-1]
+	a.depth--
+	a.path = a.path[:l.before]
+	if !a.o.DryRun {
+		var err error
+		if l.node.Dir, err = l.builder.Finish(ctx); err != nil {
+			return a.storeError(l.node.Name, err)
+		}
+	}
+	if l.drop && !l.filled {
+		a.stats.Excluded++
+		return nil
+	}
+	a.stats.Dirs++
+	a.progress()
+	if a.depth == 0 {
+		if !a.o.DryRun {
+			root := l.node
+			a.root = &root
+		}
+		return nil
+	}
+	return a.addNode(ctx, &l.node)
+}
+
+func (a *assembler) progress() {
+	if p := a.o.Progress; p != nil {
+		p.Entries.Add(1)
+	}
+}
+
+// add stores an entry that is not a directory, complete but for its place.
+func (a *assembler) add(ctx context.Context, e *entry, s Status) error {
+	a.seen(e)
+	a.item(e, s)
+	a.progress()
+	if e.node.Type == tree.Regular {
+		a.stats.Files++
+		a.stats.BytesTotal += e.node.Size
+		if p := a.o.Progress; p != nil {
+			p.Files.Add(1)
+		}
+	} else {
+		a.stats.Others++
+	}
+	return a.addNode(ctx, &e.node)
+}
+
+// addNode adds to the current directory. A node that no file system should have
+// (an attribute of megabytes) is left out rather than everything with it.
+func (a *assembler) addNode(ctx context.Context, n *tree.Node) error {
+	a.stack[a.depth-1].filled = true
+	if a.o.DryRun {
+		return nil
+	}
+	err := a.stack[a.depth-1].builder.Add(ctx, n)
+	if errors.Is(err, tree.ErrInvalid) {
+		a.stats.Errors++
+		a.warn(string(a.path)+n.Name, err, false)
+		return nil
+	}
+	return a.storeError(n.Name, err)
+}
+
+func (a *assembler) storeError(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("store %s: %w", hostPath(a.base, string(a.path)+name), err)
+}
+
+// PutTree stores a page, for the builders.
+func (a *assembler) PutTree(ctx context.Context, page []byte) (index.ID, error) {
+	id := a.o.Store.ID(index.Tree, page)
+	return id, a.put(ctx, index.Tree, id, page)
+}
+
+func (a *assembler) put(ctx context.Context, kind index.Kind, id index.ID, data []byte) error {
+	added, err := a.o.Store.Put(ctx, kind, id, data)
+	if added {
+		a.stats.BlobsAdded++
+		a.stats.BytesAdded += uint64(len(data))
+		if p := a.o.Progress; p != nil {
+			p.BytesAdded.Add(uint64(len(data)))
+		}
+	}
+	return err
+}
+
+// deviceList makes the devices what the snapshot keeps of them.
+func (a *assembler) deviceList() []Device {
+	list := make([]Device, len(a.devices))
+	for i, d := range a.devices {
+		if d != nil { // else nothing of it is stored
+			list[i] = Device{FSType: d.system.Type, Network: d.network(), Newest: a.newest[i], Mount: d.mount}
+		}
+	}
+	return list
+}

@@ -1,0 +1,81 @@
+package snapshot
+
+import (
+	"context"
+	"sync/atomic"
+
+	"garret/index"
+)
+
+// crew is all readers of a run. One that has to wait hashes chunks for the
+// others meanwhile, so that a single large file is hashed by one processor
+// while another reads and cuts it.
+type crew struct {
+	help chan *hashing // taken by whoever waits; nobody waits to send
+	busy atomic.Int32  // readers that may still have a file
+	over chan struct{} // closed when none has
+}
+
+func newCrew(readers int) *crew {
+	c := &crew{help: make(chan *hashing), over: make(chan struct{})}
+	c.busy.Store(int32(readers))
+	return c
+}
+
+// hashing is a chunk whose ID another reader works out.
+type hashing struct {
+	store Store
+	data  []byte // in the ring of the reader that asked, until assemble has it
+	id    index.ID
+	done  chan struct{}
+}
+
+func (h *hashing) run() {
+	h.id = h.store.ID(index.Data, h.data)
+	close(h.done)
+}
+
+// wait returns the ID, for assemble.
+func (h *hashing) wait(ctx context.Context) (index.ID, error) {
+	select {
+	case <-h.done:
+		return h.id, nil
+	case <-ctx.Done():
+		return index.ID{}, ctx.Err()
+	}
+}
+
+// minHelp is the smallest chunk that is worth being handed over, bytes.
+const minHelp = 64 << 10
+
+// offer hands a chunk to a reader that waits. It returns nil when none does.
+func (c *crew) offer(s Store, data []byte) *hashing {
+	if c == nil || len(data) < minHelp {
+		return nil
+	}
+	h := &hashing{store: s, data: data, done: make(chan struct{})}
+	select {
+	case c.help <- h:
+		return h
+	default:
+		return nil
+	}
+}
+
+// leave is called by a reader that has no more files: it helps until the last
+// of the others is done too.
+func (c *crew) leave(ctx context.Context) error {
+	if c.busy.Add(-1) == 0 {
+		close(c.over)
+	}
+	for {
+		select {
+		case h := <-c.help:
+			h.run()
+		case <-c.over:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

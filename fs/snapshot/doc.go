@@ -1,0 +1,42 @@
+// Package snapshot walks file systems and stores what it finds: the data and
+// tree blobs of one snapshot, through a [Store] that it declares.
+//
+// # The pipeline
+//
+// Entries go through four stages in the order of a depth-first walk by name.
+// They travel in batches of memory that is used again and again, so that how
+// far one stage may be ahead of the next is bounded.
+//
+//		scan ───────► match ───────► assemble ───────► Store, in walk order
+//		(one)         (one) │        (one)  ▲
+//		                    └──► read ──────┘
+//		                         (several)
+//
+//	  - scan lists directories and asks for the metadata of their entries, links
+//	    and attributes; it knows sources, boundaries and what is left out.
+//	  - match goes through the parent snapshot's tree alongside. It decides for
+//	    each file: content of the parent, content of another name of the same
+//	    inode in this run, or to be read.
+//	  - read opens files, cuts them into chunks and hashes those. Each reader has
+//	    a ring of memory for chunks on their way (see [ring]).
+//	  - assemble takes entries and the chunks of their files strictly in order,
+//	    stores what is new, and builds content lists and directories.
+//
+// Nothing waits in a circle: a reader waits only for room in its own ring, which
+// holds nothing but chunks of files before the one it is reading, or of this
+// one; the file that assemble waits for is the earliest that is not done, so
+// its reader's ring has room.
+//
+// # Unchanged files
+//
+// A file's content is taken from the parent without a look at it when type,
+// size, modification and change time and inode are the same and every blob is
+// still there to be used (Store.Has). A time stamp proves nothing while it could
+// have been given again after the file was read, because clocks tick, and some
+// tick slowly; see [Parent] and unchanged.go for the rule.
+//
+// # What is not perfect is said
+//
+// Whatever cannot be stored as it is ends in a [Warning], never in an error:
+// only the Store's errors, and the caller's context, end a run.
+package snapshot

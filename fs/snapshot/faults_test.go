@@ -1,0 +1,359 @@
+package snapshot
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"runtime"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"garret/fs/source"
+	"garret/fs/tree"
+	"garret/index"
+)
+
+// touched is a file to which something happens at some read.
+type touched struct {
+	file
+	reads int
+	at    int // which read, 0 the first; -1 every one
+	do    func() error
+}
+
+func (f *touched) ReadAt(p []byte, off int64) (int, error) {
+	now := f.at < 0 || f.reads == f.at
+	f.reads++
+	if now {
+		if err := f.do(); err != nil {
+			return 0, err
+		}
+	}
+	return f.file.ReadAt(p, off)
+}
+
+// touch has do called at a read of the file called name.
+func (b *bench) touch(name string, at int, do func() error) {
+	b.o.openFile = func(opened string, open func() (file, error)) (file, error) {
+		f, err := open()
+		if err == nil && opened == name {
+			f = &touched{file: f, at: at, do: do}
+		}
+		return f, err
+	}
+}
+
+func appendTo(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.Write(data)
+	return err
+}
+
+// A file to which something happens while it is read is kept as read, with the
+// length that was read, and the user is told. Nothing of it is believed at the
+// next run.
+func TestFilesChangeWhileRead(t *testing.T) {
+	const large = 5_000_000
+	for _, c := range []struct {
+		name   string
+		size   int
+		at     int
+		do     func(path string) error
+		reason error
+	}{
+		{"large grows", large, 1, func(p string) error { return appendTo(p, noise(2, 3000)) }, ErrChanged},
+		{"large shrinks", large, 2, func(p string) error { return os.Truncate(p, 3_500_000) }, ErrChanged},
+		{"large shrinks to what was read", large, 3, func(p string) error { return os.Truncate(p, 1000) }, ErrChanged},
+		{"large vanishes", large, 1, os.Remove, ErrVanished},
+		{"large is overwritten", large, 1, func(p string) error {
+			f, err := os.OpenFile(p, os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			_, err = f.WriteAt([]byte("x"), 4_000_000)
+			return err
+		}, ErrChanged},
+		{"large becomes unreadable", large, 2, func(string) error { return syscall.EIO }, ErrTruncated},
+		{"small grows at every read", 1000, -1, func(p string) error { return appendTo(p, noise(3, 10)) }, ErrChanged},
+		{"small shrinks at every read", 1000, -1, func(p string) error {
+			s, err := os.Stat(p)
+			if err == nil {
+				err = os.Truncate(p, s.Size()-10)
+			}
+			return err
+		}, ErrChanged},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t)
+			b.write("a", []byte("before"))
+			b.write("f", noise(1, c.size))
+			b.write("z", []byte("behind"))
+			b.o.Workers = 1
+			b.o.Chunker = testChunker(t, testParams)
+			b.touch("f", c.at, func() error { return c.do(b.path("f")) })
+			r := b.run()
+			b.warned(b.path("f"), c.reason)
+			v := b.tree(r)
+			got := content(t, v, "f")
+			if e := resolve(t, v, "f"); e.Size != uint64(len(got)) {
+				t.Errorf("recorded %d bytes, stored %d", e.Size, len(got))
+			}
+			if c.reason == ErrVanished && len(got) != c.size {
+				t.Errorf("%d bytes, want %d", len(got), c.size)
+			}
+			if whole := noise(1, c.size); c.reason != ErrChanged && !bytes.HasPrefix(whole, got) {
+				t.Error("the content is not the file's")
+			}
+			if r.Warnings != 1 || !slices.Contains(b.items, "C f") || string(content(t, v, "z")) != "behind" {
+				t.Errorf("%+v, %q", r, b.items)
+			}
+			if _, err := os.Stat(b.path("f")); err == nil && c.reason == ErrChanged {
+				b.o.openFile = nil
+				b.parent(r)
+				if r := b.run(); r.Stats.FilesRead != 1 {
+					t.Errorf("the next run believes it: %+v", r.Stats)
+				}
+				b.same(b.tree(b.run()))
+			}
+		})
+	}
+}
+
+// A change between the walk and the opening of a small file is not worth a
+// word: what is stored is one state of it, with that state's metadata.
+func TestSmallFileChangedBeforeItIsRead(t *testing.T) {
+	b := newBench(t)
+	b.write("f", []byte("short"))
+	data := noise(1, 2000)
+	b.touch("f", 0, func() error { return os.WriteFile(b.path("f"), data, 0o600) })
+	r := b.run()
+	b.noWarnings()
+	b.same(b.tree(r))
+}
+
+// What cannot be read at all is left out, and told.
+func TestUnreadable(t *testing.T) {
+	denied := &fs.PathError{Op: "open", Err: syscall.EACCES}
+	for _, c := range []struct {
+		name string
+		set  func(b *bench)
+		want error
+	}{
+		{"open", func(b *bench) {
+			b.o.openFile = func(string, func() (file, error)) (file, error) { return nil, denied }
+		}, syscall.EACCES},
+		{"gone", func(b *bench) {
+			b.o.openFile = func(_ string, open func() (file, error)) (file, error) {
+				os.Remove(b.path("f"))
+				return open()
+			}
+		}, fs.ErrNotExist},
+		{"read", func(b *bench) { b.touch("f", -1, func() error { return syscall.EIO }) }, syscall.EIO},
+		{"now a FIFO", func(b *bench) {
+			b.o.openFile = func(_ string, open func() (file, error)) (file, error) {
+				os.Remove(b.path("f"))
+				fifo(b.t, b.path("f"))
+				return open()
+			}
+		}, ErrNotRegular},
+		{"now a link", func(b *bench) {
+			b.o.openFile = func(_ string, open func() (file, error)) (file, error) {
+				os.Remove(b.path("f"))
+				b.must(os.Symlink("/etc/passwd", b.path("f")))
+				return open()
+			}
+		}, syscall.ELOOP},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t)
+			b.write("f", noise(1, 1000))
+			b.must(os.MkdirAll(b.path("d"), 0o700))
+			c.set(b)
+			r := b.run()
+			b.warned(b.path("f"), c.want)
+			if got := paths(t, b.tree(r)); !slices.Equal(got, []string{"", "d"}) {
+				t.Errorf("stored %q", got)
+			}
+			if r.Stats.Errors != 1 || !slices.Contains(b.items, "E f") {
+				t.Errorf("%+v %q", r.Stats, b.items)
+			}
+		})
+	}
+	t.Run("both names", func(t *testing.T) {
+		b := newBench(t)
+		b.write("f", noise(1, 1000))
+		b.must(os.Link(b.path("f"), b.path("g")))
+		b.o.openFile = func(string, func() (file, error)) (file, error) { return nil, denied }
+		if r := b.run(); r.Warnings != 2 || r.Root.Dir.Entries != 0 {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// failing fails at some Put.
+type failing struct {
+	Store
+	left int
+	err  error
+}
+
+func (f *failing) Put(ctx context.Context, kind index.Kind, id index.ID, data []byte) (bool, error) {
+	if f.left--; f.left < 0 {
+		return false, f.err
+	}
+	return f.Store.Put(ctx, kind, id, data)
+}
+
+func (b *bench) many() {
+	for i := range 300 {
+		b.write("d"+nameOf(i%5)+"/"+nameOf(i), noise(uint64(i), 2000))
+	}
+	b.write("large", noise(1, 20_000_000))
+}
+
+// goroutines checks that none is left.
+func goroutines(t *testing.T, before int) {
+	t.Helper()
+	for range 100 {
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	buf := make([]byte, 1<<16)
+	t.Errorf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all)
+}
+
+// An error of the store ends the run at once, and leaves nothing behind.
+func TestStoreFails(t *testing.T) {
+	b := newBench(t)
+	b.many()
+	full := errors.New("no space")
+	for _, after := range []int{0, 1, 7, 150, 400} {
+		before, open := runtime.NumGoroutine(), descriptors(t)
+		b.o.Store = &failing{Store: b.store, left: after, err: full}
+		b.store = newBench(t).store
+		r, err := Run(context.Background(), b.o)
+		if !errors.Is(err, full) || r != nil {
+			t.Errorf("after %d blobs: %v, %v", after, r, err)
+		}
+		goroutines(t, before)
+		if n := descriptors(t); n != open {
+			t.Errorf("after %d blobs: %d descriptors, %d before", after, n, open)
+		}
+	}
+}
+
+func TestCancel(t *testing.T) {
+	b := newBench(t)
+	b.many()
+	for _, at := range []string{"", nameOf(0), "large", "cut"} {
+		before, open := runtime.NumGoroutine(), descriptors(t)
+		ctx, cancel := context.WithCancelCause(context.Background())
+		b.o.openFile = func(name string, open func() (file, error)) (file, error) {
+			if name == at {
+				cancel(nil)
+			}
+			f, err := open()
+			if at == "cut" && name == "large" {
+				f = &touched{file: f, at: 5, do: func() error { cancel(nil); return nil }}
+			}
+			return f, err
+		}
+		if at == "" {
+			cancel(nil)
+		}
+		started := time.Now()
+		if r, err := Run(ctx, b.o); !errors.Is(err, context.Canceled) || r != nil {
+			t.Errorf("at %q: %v, %v", at, r, err)
+		}
+		if d := time.Since(started); d > 5*time.Second {
+			t.Errorf("at %q: returns after %v", at, d)
+		}
+		cancel(nil)
+		goroutines(t, before)
+		if n := descriptors(t); n != open {
+			t.Errorf("at %q: %d descriptors, %d before", at, n, open)
+		}
+	}
+}
+
+// Stop leaves a tree of what was reached, all of it sound.
+func TestStop(t *testing.T) {
+	b := newBench(t)
+	b.many()
+	stop := make(chan struct{})
+	b.o.Stop = stop
+	b.o.Item = func(i Item) {
+		if i.Path == "d"+nameOf(2) {
+			close(stop)
+		}
+	}
+	before, open := runtime.NumGoroutine(), descriptors(t)
+	r := b.run()
+	goroutines(t, before)
+	if n := descriptors(t); n != open {
+		t.Errorf("%d descriptors, %d before", n, open)
+	}
+	if !r.Partial || r.Root == nil || r.Root.Dir.Total == 0 || r.Root.Dir.Total >= 306 {
+		t.Fatalf("%+v", r)
+	}
+	v := b.tree(r)
+	for _, path := range paths(t, v)[1:] {
+		e := resolve(t, v, path)
+		if e.Type == tree.Regular {
+			want, err := os.ReadFile(b.path(path))
+			b.must(err)
+			if !bytes.Equal(content(t, v, path), want) {
+				t.Errorf("%s differs", path)
+			}
+		}
+	}
+}
+
+// endless is a pseudo file: it says that it is empty, and never ends.
+type endless struct{ file }
+
+func (endless) ReadAt(p []byte, off int64) (int, error) { return len(p), nil }
+
+func TestPseudoFileEnds(t *testing.T) {
+	b := newBench(t)
+	b.write("f", []byte("x"))
+	d, err := source.NewHandles(1).OpenRoot(b.dir)
+	b.must(err)
+	f, err := d.OpenFile(source.NewName("f"))
+	b.must(err)
+	b.o.openFile = func(string, func() (file, error)) (file, error) { return endless{f}, nil }
+	e := &entry{pieces: make(chan piece, 10), from: d, name: source.NewName("f"),
+		device: &device{system: source.Classify("proc")}}
+	b.must(f.Stat(&e.stat))
+	r := newReader(&b.o, nil, nil, 0)
+	go r.file(context.Background(), e)
+	for p := range e.pieces {
+		if p.last {
+			break
+		}
+		r.ring.release(p.release)
+	}
+	if e.node.Size != maxPseudo || !errors.Is(e.changed, ErrEndless) {
+		t.Errorf("%d bytes, %v", e.node.Size, e.changed)
+	}
+}

@@ -1,0 +1,143 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"garret/chunking"
+	"garret/fs/tree"
+	"garret/fs/view"
+	"garret/index"
+)
+
+// Store takes the blobs.
+type Store interface {
+	// ID returns the ID of a blob. It is safe for concurrent use.
+	ID(kind index.Kind, data []byte) index.ID
+	// Has reports whether a blob is stored where it can be relied on. It is
+	// safe for concurrent use.
+	Has(kind index.Kind, id index.ID) bool
+	// Put stores a blob unless it is there. It does not keep data, and is
+	// called in walk order from one goroutine.
+	Put(ctx context.Context, kind index.Kind, id index.ID, data []byte) (added bool, err error)
+}
+
+// Parent is an earlier snapshot whose content is taken over where files have
+// not changed.
+type Parent struct {
+	Tree    *view.Tree
+	Started time.Time // when its run began, by this machine's clock
+	Devices []Device
+
+	// Older is asked for paths that Tree does not have: after a run that was
+	// stopped early, the last complete snapshot.
+	Older *Parent
+}
+
+// Device is a file system that a snapshot has entries of. Node.Device is an
+// ordinal in the list of them.
+type Device struct {
+	FSType string
+	// Network: its time stamps are not this machine's or are coarse (network
+	// file systems, FUSE, FAT), so they prove less.
+	Network bool
+	// Newest is the latest change time of a regular file stored from it.
+	Newest tree.Time
+	Mount  string // path at which the walk first met it
+}
+
+// Verdict is what a Filter says of an entry.
+type Verdict uint8
+
+// Verdicts of a Filter.
+const (
+	Include Verdict = iota
+	Exclude         // leave it out, but look below: a directory stays if anything below does
+	Prune           // leave it out with everything below
+)
+
+// Options say what to store and how. The callbacks are called from one
+// goroutine each, Filter and Skip from two when ScanAhead is set.
+type Options struct {
+	Store   Store
+	Chunker *chunking.Chunker
+
+	// Sources are the paths to store. One that is a symbolic link is stored as
+	// such, and followed when it ends in a slash.
+	Sources []string
+	// Root, when set, is the directory that paths in the snapshot are relative
+	// to, instead of "/". Sources must lie below it.
+	Root string
+
+	Parent  *Parent
+	Started time.Time // of this run; now when zero
+
+	// Filter decides about an entry by its path in the snapshot (no leading
+	// slash) and its metadata, before any content is known. It is not asked about the
+	// directories above a source.
+	Filter func(path string, n *tree.Node) Verdict
+	// Skip names inodes that are left out silently: the repository itself,
+	// mounts of snapshots. Dev is as in stat(2).
+	Skip func(dev, ino uint64) bool
+	// OneFileSystem leaves directories empty that other file systems are
+	// mounted on, below each source.
+	OneFileSystem bool
+	// ExcludeCaches keeps nothing but the tag of directories that hold a
+	// CACHEDIR.TAG (https://bford.info/cachedir/), ExcludeIfPresent the same of
+	// those that hold an entry of one of these names.
+	ExcludeCaches    bool
+	ExcludeIfPresent []string
+
+	AccessTimes  bool // keep them
+	IgnoreInodes bool // a file may be unchanged though its inode number is not the same (some FUSE file systems)
+	DryRun       bool // walk and compare only: read and store nothing
+
+	Warn     func(Warning)
+	Item     func(Item)
+	Progress *Progress
+	// ScanAhead walks the sources once more, ahead, for Progress's totals.
+	ScanAhead bool
+
+	// Stop, when closed, ends the walk early with what there is so far, as a
+	// Result that is Partial.
+	Stop <-chan struct{}
+
+	// Workers is how many files are read at once, 0 for as many as there are
+	// processors. Memory for chunks bounds it.
+	Workers int
+
+	// openFile replaces the opening of files in tests.
+	openFile func(path string, open func() (file, error)) (file, error)
+}
+
+// Errors of Run.
+var (
+	ErrNoSource    = errors.New("none of the sources exists")
+	ErrOutsideRoot = errors.New("source is not below the root directory")
+)
+
+// Result is what a run has stored.
+type Result struct {
+	Root     *tree.Node // nil in a dry run
+	Stats    Stats
+	Devices  []Device
+	Warnings int  // without notices
+	Partial  bool // Stop ended it
+}
+
+// Stats count what a run met and did.
+type Stats struct {
+	Files, Dirs, Others uint64 // entries stored, by type
+	New, Modified       uint64 // regular files that the parent lacks, or has otherwise
+	Unmodified          uint64 // regular files taken from the parent unread
+	Linked              uint64 // regular files that are another name of one met before
+	FilesRead           uint64 // files opened
+	Excluded            uint64 // entries left out by Filter and Skip
+	Errors              uint64 // entries left out because they could not be read
+
+	BytesTotal uint64 // sizes of the regular files stored
+	BytesRead  uint64 // bytes of content read
+	BytesAdded uint64 // raw bytes of blobs that were new, pages of trees included
+	BlobsAdded uint64
+}

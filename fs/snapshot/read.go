@@ -1,0 +1,249 @@
+package snapshot
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"garret/fs/source"
+	"garret/fs/tree"
+	"garret/index"
+)
+
+// file is what a reader needs of a source.File.
+type file interface {
+	ReadAt(p []byte, off int64) (int, error)
+	Stat(*source.Stat) error
+	NextData(off int64) (start, end int64, err error)
+	Xattrs() ([]tree.Xattr, error)
+	WillRead()
+	Close()
+}
+
+// reader is one of the third stage: it reads files, cuts and hashes them.
+type reader struct {
+	o        *Options
+	accounts *source.Accounts
+	crew     *crew // nil when it is alone
+	ring     *ring
+	max      int // largest chunk, bytes
+}
+
+// newReader returns a reader with a ring of that many bytes, two chunks at
+// least.
+func newReader(o *Options, a *source.Accounts, c *crew, size int) *reader {
+	most := o.Chunker.Params().Max
+	r := &reader{o: o, accounts: a, crew: c, ring: newRing(max(size, 2*most)), max: most}
+	if c != nil {
+		r.ring.help = c.help
+	}
+	return r
+}
+
+func (r *reader) run(ctx context.Context, files <-chan *entry) error {
+	for {
+		select {
+		case e, ok := <-files:
+			if !ok {
+				return r.crew.leave(ctx)
+			}
+			if err := r.file(ctx, e); err != nil {
+				return err
+			}
+		case h := <-r.crew.help:
+			h.run()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// file reads one file and ends it with its last piece. It returns the context's
+// error alone; what is wrong with the file stands in the entry.
+func (r *reader) file(ctx context.Context, e *entry) error {
+	err := r.content(ctx, e)
+	e.from.Close()
+	if err != nil {
+		return err
+	}
+	return r.send(ctx, e, piece{last: true})
+}
+
+func (r *reader) send(ctx context.Context, e *entry, p piece) error {
+	for {
+		select {
+		case e.pieces <- p:
+			return nil
+		case h := <-r.ring.help:
+			h.run()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (r *reader) content(ctx context.Context, e *entry) error {
+	if e.stat.Size == 0 && !e.device.system.Pseudo {
+		r.unopened(e)
+		return nil
+	}
+	f, err := r.open(e)
+	if err != nil {
+		e.failed = err
+		return nil
+	}
+	defer f.Close()
+	e.opened = true
+	for range 2 {
+		if e.stat.Size >= uint64(r.max) || e.stat.Sparse() || e.device.system.Pseudo {
+			break
+		}
+		if done, err := r.small(ctx, e, f); done || err != nil {
+			return err
+		}
+		// Scan saw it a while ago: a change before it was opened is none to
+		// speak of. Try once more with what it is now.
+		if !r.look(e, f) {
+			return nil
+		}
+	}
+	return r.stream(ctx, e, f)
+}
+
+// look takes a file's metadata anew, and reports whether it can be read.
+func (r *reader) look(e *entry, f file) bool {
+	var now source.Stat
+	if e.failed = f.Stat(&now); e.failed != nil {
+		return false
+	}
+	if now.Mode&unix.S_IFMT != unix.S_IFREG || now.Dev != e.stat.Dev {
+		e.failed = ErrNotRegular
+		return false
+	}
+	if !now.SameVersion(&e.stat) {
+		e.stat = now
+		fill(&e.node, &now, e.device, r.accounts, r.o.AccessTimes)
+	}
+	return true
+}
+
+func (r *reader) open(e *entry) (file, error) {
+	open := func() (file, error) {
+		f, err := e.from.OpenFile(e.name)
+		if err != nil {
+			return nil, err // not a nil *source.File in an interface
+		}
+		return f, nil
+	}
+	if r.o.openFile != nil {
+		return r.o.openFile(e.name.String(), open)
+	}
+	return open()
+}
+
+// unopened completes an empty file, which only lacks its attributes.
+func (r *reader) unopened(e *entry) {
+	fd, err := e.from.Pin()
+	if err != nil {
+		e.failed = err
+		return
+	}
+	defer e.from.Unpin()
+	if e.node.Xattrs, err = source.XattrsAt(fd, e.name); vanished(err) {
+		e.failed = err
+	} else {
+		e.problem = err
+	}
+}
+
+// attributes reads what a file has besides content.
+func (r *reader) attributes(e *entry, f file) {
+	e.node.Xattrs, e.problem = f.Xattrs()
+}
+
+// small reads a file of less than a chunk at once, with four system calls. When
+// the file is not what its metadata said, nothing is done.
+func (r *reader) small(ctx context.Context, e *entry, f file) (done bool, err error) {
+	size := int(e.stat.Size)
+	buf, err := r.ring.space(ctx, 0, size+1)
+	if err != nil {
+		return false, err
+	}
+	n := 0
+	for n < size {
+		// One byte more than there should be: less comes only at the end.
+		k, err := f.ReadAt(buf[n:size+1], int64(n))
+		if err != nil {
+			return false, nil
+		}
+		n += k
+	}
+	var now source.Stat
+	if n != size || f.Stat(&now) != nil || !now.SameVersion(&e.stat) {
+		return false, nil
+	}
+	r.attributes(e, f)
+	if n <= tree.MaxInline {
+		e.node.Content.Inline = e.inline[:copy(e.inline[:], buf[:n])]
+		return true, nil
+	}
+	for off := 0; off < n; {
+		k := r.o.Chunker.Cut(buf[off:n])
+		if err := r.chunk(ctx, e, buf[off:off+k]); err != nil {
+			return false, err
+		}
+		off += k
+	}
+	return true, nil
+}
+
+// chunk sends the next chunk of a file: data, at the ring's head.
+func (r *reader) chunk(ctx context.Context, e *entry, data []byte) error {
+	p := piece{part: tree.Part{Length: uint64(len(data))}, data: data, ring: r.ring}
+	if p.hashing = r.crew.offer(r.o.Store, data); p.hashing == nil {
+		p.part.ID = r.o.Store.ID(index.Data, data)
+	}
+	p.release = r.ring.commit(len(data))
+	return r.send(ctx, e, p)
+}
+
+// stream reads a file of any size. It takes the metadata again first: for a
+// large one that is nothing, and what changed before it was opened is then not
+// taken for a change while it was read.
+func (r *reader) stream(ctx context.Context, e *entry, f file) error {
+	if !r.look(e, f) {
+		return nil
+	}
+	f.WillRead()
+	s := stream{r: r, e: e, f: f, limit: e.stat.Size, sparse: e.stat.Sparse()}
+	if e.device.system.Pseudo { // its size means nothing
+		s.pseudo, s.sparse, s.limit, s.grown = true, false, maxPseudo, true
+	}
+	if err := s.run(ctx); err != nil || e.failed != nil {
+		return err
+	}
+	r.attributes(e, f)
+	e.node.Size = s.pos
+	if e.changed == nil && !s.pseudo {
+		e.changed = difference(f, &e.stat, s.pos)
+	}
+	return nil
+}
+
+// difference tells whether a file was changed while it was read.
+func difference(f file, before *source.Stat, size uint64) error {
+	var now source.Stat
+	if err := f.Stat(&now); err != nil {
+		return fmt.Errorf("%w: %w", ErrChanged, err)
+	}
+	switch {
+	case now.Links == 0 && before.Links > 0:
+		return ErrVanished
+	case !now.SameVersion(before):
+		return ErrChanged
+	case size != before.Size:
+		return fmt.Errorf("%w: it has %d bytes and says %d", ErrChanged, size, before.Size)
+	}
+	return nil
+}

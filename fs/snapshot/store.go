@@ -1,0 +1,193 @@
+package snapshot
+
+import (
+	"context"
+
+	"garret/fs/tree"
+	"garret/index"
+)
+
+// file stores a regular file.
+func (a *assembler) file(ctx context.Context, e *entry) error {
+	if e.forget != nil {
+		defer a.links.forgotten(e.forget)
+	}
+	switch e.how {
+	case fromLink:
+		return a.linked(ctx, e)
+	case fromNobody:
+		return a.done(ctx, e, WouldRead)
+	case fromParent:
+		if ok, err := a.unmodified(ctx, e); err != nil {
+			return err
+		} else if ok {
+			return a.done(ctx, e, Unchanged)
+		}
+	}
+	if err := a.take(ctx, e); err != nil {
+		return err
+	}
+	if e.opened {
+		a.stats.FilesRead++
+	}
+	if e.failed != nil {
+		a.stats.Errors++
+		a.warn(a.entryPath(e), e.failed, false)
+		a.item(e, Failed)
+		return nil
+	}
+	status := Added
+	if e.known {
+		status = Modified
+	}
+	if e.changed != nil {
+		a.warn(a.entryPath(e), e.changed, false)
+		status = Changed
+	}
+	return a.done(ctx, e, status)
+}
+
+// done adds a file that is complete.
+func (a *assembler) done(ctx context.Context, e *entry, s Status) error {
+	a.problem(e)
+	switch {
+	case s == Unchanged:
+		a.stats.Unmodified++
+	case s == Link:
+		a.stats.Linked++
+	case e.known:
+		a.stats.Modified++
+	default:
+		a.stats.New++
+	}
+	if p := a.o.Progress; p != nil && (e.how != fromReader || len(e.node.Content.Inline) > 0) {
+		p.Bytes.Add(e.node.Size)
+	}
+	if e.link != nil && e.how != fromLink {
+		a.links.fill(e.link, &e.node)
+	}
+	return a.add(ctx, e, s)
+}
+
+// linked stores another name of a file.
+func (a *assembler) linked(ctx context.Context, e *entry) error {
+	if a.o.DryRun {
+		return a.done(ctx, e, Link)
+	}
+	if !e.link.ok { // of which the first name told why
+		a.stats.Errors++
+		a.warn(a.entryPath(e), ErrFirstName, false)
+		a.item(e, Failed)
+		return nil
+	}
+	e.link.copyTo(&e.node)
+	return a.done(ctx, e, Link)
+}
+
+// take stores the content that a reader sends.
+func (a *assembler) take(ctx context.Context, e *entry) error {
+	var parts int
+	var first tree.Part
+	for {
+		var p piece
+		select {
+		case p = <-e.pieces:
+		default:
+			select {
+			case p = <-e.pieces:
+			case <-a.o.Stop:
+				return errStopped
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if p.last {
+			break
+		}
+		if p.hashing != nil {
+			var err error
+			if p.part.ID, err = p.hashing.wait(ctx); err != nil {
+				return err
+			}
+		}
+		if err := a.piece(ctx, e, &p); err != nil {
+			return err
+		}
+		// Most files have one part, which needs no builder.
+		switch parts++; parts {
+		case 1:
+			first = p.part
+			continue
+		case 2:
+			if err := a.content.Add(ctx, first); err != nil {
+				return a.storeError(e.name.String(), err)
+			}
+		}
+		if err := a.content.Add(ctx, p.part); err != nil {
+			return a.storeError(e.name.String(), err)
+		}
+	}
+	a.stats.BytesRead += uint64(len(e.node.Content.Inline))
+	switch parts {
+	case 0:
+		return nil
+	case 1:
+		e.onePart[0] = first
+		e.node.Content.Parts = e.onePart[:]
+		return nil
+	}
+	var err error
+	e.node.Content, err = a.content.Finish(ctx)
+	return a.storeError(e.name.String(), err)
+}
+
+// piece stores a chunk and gives its memory back.
+func (a *assembler) piece(ctx context.Context, e *entry, p *piece) error {
+	if prog := a.o.Progress; prog != nil {
+		prog.Bytes.Add(p.part.Length)
+		prog.BytesRead.Add(uint64(len(p.data)))
+	}
+	if p.part.IsHole() {
+		return nil
+	}
+	a.stats.BytesRead += uint64(len(p.data))
+	if err := a.put(ctx, index.Data, p.part.ID, p.data); err != nil {
+		return a.storeError(e.name.String(), err)
+	}
+	p.ring.release(p.release)
+	return nil
+}
+
+// unmodified completes a file whose content is the parent's. A content list on
+// pages goes through the builder again: the same parts make the same pages,
+// which thereby are stored if they were not to be relied on any more. It
+// returns false when that fails, and then has the file read.
+func (a *assembler) unmodified(ctx context.Context, e *entry) (ok bool, err error) {
+	if e.from == nil {
+		return true, nil
+	}
+	if a.o.DryRun {
+		e.from.Close()
+		return true, nil
+	}
+	var failed error
+	err = e.parent.Tree.Parts(ctx, e.prior, 0, func(_ uint64, p tree.Part) bool {
+		failed = a.content.Add(ctx, p)
+		return failed == nil
+	})
+	if failed != nil {
+		return false, a.storeError(e.name.String(), failed)
+	}
+	if err == nil {
+		e.from.Close()
+		e.node.Content, err = a.content.Finish(ctx)
+		return true, a.storeError(e.name.String(), err)
+	}
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	a.content.Reset()
+	e.how, e.node.Content, e.node.Digest = fromReader, tree.Content{}, nil
+	a.again(e)
+	return false, nil
+}

@@ -1,0 +1,72 @@
+package view
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+
+	"garret/fs/tree"
+)
+
+// Walk visits from and all below it in pre-order. Path is relative to from:
+// "" for from itself, then "bin", "bin/ls". When visit returns fs.SkipDir for a
+// directory what is below it is left out, for another entry the rest of its
+// directory; with fs.SkipAll the walk ends well, with any other error it ends
+// with that.
+func (t *Tree) Walk(ctx context.Context, from Entry, visit func(path string, e Entry) error) error {
+	err := t.walk(ctx, "", from, 0, visit)
+	if err == fs.SkipDir || err == fs.SkipAll {
+		return nil
+	}
+	return err
+}
+
+func (t *Tree) walk(ctx context.Context, path string, e Entry, depth int, visit func(string, Entry) error) error {
+	err := visit(path, e)
+	if e.Type != tree.Directory {
+		return err
+	}
+	if err == fs.SkipDir {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if depth > tree.MaxDepth {
+		return fmt.Errorf("%w: more than %d directories deep", tree.ErrInvalid, tree.MaxDepth)
+	}
+	if path != "" {
+		path += "/"
+	}
+	for from := uint64(0); from < e.Dir.Entries; {
+		// The page is looked up again after each directory, so that a deep walk
+		// does not hold one page a level whatever the cache's size.
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		next, err := Entry{}, error(nil)
+		below := false
+		listErr := t.List(ctx, e, from, func(i uint64, child Entry) bool {
+			from = i + 1
+			if child.Type == tree.Directory {
+				next, below = child, true
+				return false
+			}
+			err = visit(path+child.Name, child)
+			return err == nil
+		})
+		if listErr != nil {
+			return listErr
+		}
+		if below {
+			err = t.walk(ctx, path+next.Name, next, depth+1, visit)
+		}
+		if err == fs.SkipDir {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package pack
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"garret/store/codec"
+	"garret/store/object"
+)
+
+// Limits of a frame.
+const (
+	MaxRaw    = 8 << 20           // bytes of all blobs of a frame together
+	MaxStored = 1<<24 - 1         // bytes of a sealed frame
+	MaxBlobs  = 32 << 10          // blobs of a frame
+	overhead  = 16                // of every suite's AEAD
+	frameHead = 4 + 3             // fixed part and the longest blob count
+	maxLength = 4                 // longest uvarint of a blob's length below MaxRaw
+	cellSize  = 4096              // bytes covered by one CRC32C
+	footer    = 32                // bytes
+	fixedHead = 48                // bytes of the header before the encapsulation
+	maxEncap  = 8 << 10           // bytes of an encapsulation; hybrid ML-KEM-768 takes 1,120
+	magic     = "garret-pack\x00" // at the very end
+)
+
+// ErrDamaged is object.ErrDamaged: the bytes are not what was written.
+var ErrDamaged = object.ErrDamaged
+
+var errLimit = errors.New("beyond the format's limits")
+
+// AppendFrame appends a frame's plaintext: blobs of the given lengths, lying
+// one after another in raw, compressed by c.
+func AppendFrame(dst []byte, c *codec.Compressor, raw []byte, lengths []uint32) ([]byte, error) {
+	if len(raw) > MaxRaw || len(lengths) == 0 || len(lengths) > MaxBlobs {
+		return dst, fmt.Errorf("a frame of %d bytes and %d blobs is %w", len(raw), len(lengths), errLimit)
+	}
+	start := len(dst)
+	n := len(raw)
+	dst = append(dst, 0, byte(n), byte(n>>8), byte(n>>16))
+	dst = binary.AppendUvarint(dst, uint64(len(lengths)))
+	for _, l := range lengths {
+		dst = binary.AppendUvarint(dst, uint64(l))
+	}
+	dst, used, err := c.Append(dst, raw)
+	if err != nil {
+		return dst[:start], err
+	}
+	dst[start] = byte(used)
+	return dst, nil
+}
+
+// FrameBound is the largest plaintext of a frame of that many raw bytes and
+// blobs.
+func FrameBound(raw, blobs int) int { return frameHead + blobs*maxLength + raw }
+
+// Frame is a decoded frame.
+type Frame struct {
+	raw  []byte
+	ends []uint32 // end of each blob in raw
+}
+
+// DecodeFrame decompresses a frame's plaintext. Sizes are checked before memory
+// is taken.
+func DecodeFrame(plain []byte) (*Frame, error) {
+	if len(plain) < 5 {
+		return nil, fmt.Errorf("frame of %d bytes: %w", len(plain), ErrDamaged)
+	}
+	c := codec.Codec(plain[0])
+	rawLen := int(plain[1]) | int(plain[2])<<8 | int(plain[3])<<16
+	rest := plain[4:]
+	count, n := binary.Uvarint(rest)
+	// Each blob's length takes a byte at least, so count is bounded by what is there.
+	if n <= 0 || count == 0 || count > MaxBlobs || count > uint64(len(rest)-n) || rawLen > MaxRaw {
+		return nil, fmt.Errorf("frame of %d blobs and %d bytes: %w", count, rawLen, ErrDamaged)
+	}
+	rest = rest[n:]
+	ends := make([]uint32, count)
+	end := uint64(0)
+	for i := range ends {
+		l, n := binary.Uvarint(rest)
+		if n <= 0 || l > uint64(rawLen)-end {
+			return nil, fmt.Errorf("frame's blob lengths: %w", ErrDamaged)
+		}
+		rest = rest[n:]
+		end += l
+		ends[i] = uint32(end)
+	}
+	if end != uint64(rawLen) {
+		return nil, fmt.Errorf("frame's blobs are %d bytes, not %d: %w", end, rawLen, ErrDamaged)
+	}
+	raw := make([]byte, rawLen)
+	if err := codec.Decompress(c, raw, rest); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return &Frame{raw, ends}, nil
+}
+
+// Len returns the number of blobs.
+func (f *Frame) Len() int { return len(f.ends) }
+
+// Size returns the bytes of memory that the frame takes.
+func (f *Frame) Size() int { return cap(f.raw) + 4*cap(f.ends) }
+
+// Blob returns the plaintext of the i-th blob, which must not be modified.
+func (f *Frame) Blob(i int) ([]byte, bool) {
+	if i < 0 || i >= len(f.ends) {
+		return nil, false
+	}
+	start := uint32(0)
+	if i > 0 {
+		start = f.ends[i-1]
+	}
+	return f.raw[start:f.ends[i]:f.ends[i]], true
+}

@@ -1,0 +1,318 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/dgraph-io/ristretto/v2"
+	"golang.org/x/sync/singleflight"
+
+	"garret/index"
+	"garret/keys"
+	"garret/store/object"
+	"garret/store/pack"
+)
+
+// ErrLost means that no sound copy of a blob is left.
+var ErrLost = errors.New("lost")
+
+// DefaultReaderCache is the memory for decoded frames, bytes.
+const DefaultReaderCache = 64 << 20
+
+// Reader reads blobs through a bounded cache of decoded frames. It is safe for
+// concurrent use.
+type Reader struct {
+	repo   *Repository
+	set    *index.Set
+	frames *ristretto.Cache[uint64, *frame]
+	single singleflight.Group
+
+	mu       sync.Mutex
+	sessions map[index.SessionID]*keys.Session
+	packs    map[index.PackID]uint64 // dense numbers, for cache keys
+
+	hashers sync.Pool
+
+	reloading sync.Mutex
+	have      map[SegmentID]bool
+	lease     *lease
+	ownsSet   bool
+	problems  []error
+
+	loads atomic.Int64 // frames decoded
+}
+
+// frame is a decoded frame that knows which of its blobs have been verified.
+type frame struct {
+	*pack.Frame
+	verified []atomic.Bool
+}
+
+// NewReader opens the index for reading. Where the repository can be written
+// it takes a lease, so that collectors wait; where not, it goes without.
+func (r *Repository) NewReader(ctx context.Context, cacheSize int64) (*Reader, error) {
+	lease, err := newLease(ctx, r, newSessionID(), LeaseReader)
+	if err != nil && !readOnly(err) {
+		return nil, fmt.Errorf("begin a session: %w", err)
+	}
+	rd, err := newReader(r, index.NewSet(), cacheSize)
+	if err == nil {
+		rd.ownsSet, rd.lease = true, lease
+		rd.problems, err = r.addSegments(ctx, rd.set, rd.have)
+	}
+	if err != nil {
+		if lease != nil {
+			err = errors.Join(err, lease.release(ctx))
+		}
+		return nil, err
+	}
+	return rd, nil
+}
+
+func newReader(r *Repository, set *index.Set, cacheSize int64) (*Reader, error) {
+	if cacheSize <= 0 {
+		cacheSize = DefaultReaderCache
+	}
+	frames, err := ristretto.NewCache(&ristretto.Config[uint64, *frame]{
+		// Ten counters for each frame that fits, as ristretto recommends.
+		NumCounters:        max(1000, 10*cacheSize/DefaultFrameSize),
+		MaxCost:            cacheSize,
+		BufferItems:        64,
+		IgnoreInternalCost: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	rd := &Reader{
+		repo: r, set: set, frames: frames,
+		sessions: make(map[index.SessionID]*keys.Session),
+		packs:    make(map[index.PackID]uint64),
+		have:     make(map[SegmentID]bool),
+	}
+	rd.hashers.New = func() any { return &hasher{r.keys.Hasher(false), r.keys.Hasher(true)} }
+	return rd, nil
+}
+
+// Problems returns what is wrong with index segments: what they index looks
+// lost until they have been rebuilt.
+func (r *Reader) Problems() []error { return r.problems }
+
+// Index returns the mapped index.
+func (r *Reader) Index() *index.Set { return r.set }
+
+// Loads returns how many frames have been read and decoded.
+func (r *Reader) Loads() int64 { return r.loads.Load() }
+
+// Blob returns the plaintext of a blob, which must not be modified. The frame's
+// authentication tag and the blob's HMAC have been verified. When a copy
+// cannot be read, others are tried, and the index is loaded again before the
+// blob is given up as ErrLost.
+func (r *Reader) Blob(ctx context.Context, kind index.Kind, id index.ID) ([]byte, error) {
+	data, err := r.blob(ctx, kind, id)
+	if err == nil || ctx.Err() != nil {
+		return data, err
+	}
+	fresh, reloadErr := r.reload(ctx)
+	if reloadErr != nil {
+		return nil, errors.Join(err, reloadErr)
+	}
+	if !fresh {
+		return nil, err
+	}
+	return r.blob(ctx, kind, id)
+}
+
+func (r *Reader) blob(ctx context.Context, kind index.Kind, id index.ID) (data []byte, err error) {
+	var failed []error
+	r.set.Lookup(id, func(at index.Location) bool {
+		if at.Kind != kind {
+			return true
+		}
+		if data, err = r.copyOf(ctx, id, at); err == nil {
+			return false
+		}
+		failed = append(failed, fmt.Errorf("pack %s: %w", at.Pack, err))
+		return ctx.Err() == nil
+	})
+	switch {
+	case data != nil:
+		return data, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case len(failed) == 0:
+		return nil, fmt.Errorf("%v blob %s is %w: it is in no index segment", kind, id.Short(), ErrLost)
+	}
+	return nil, fmt.Errorf("%v blob %s is %w: %w", kind, id.Short(), ErrLost, errors.Join(failed...))
+}
+
+// copyOf reads one copy of a blob.
+func (r *Reader) copyOf(ctx context.Context, id index.ID, at index.Location) ([]byte, error) {
+	f, err := r.frame(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	data, ok := f.Blob(int(at.Blob))
+	if !ok {
+		return nil, fmt.Errorf("frame %d has no blob %d: %w", at.Frame, at.Blob, object.ErrDamaged)
+	}
+	if v := &f.verified[at.Blob]; !v.Load() {
+		h := r.hashers.Get().(*hasher)
+		defer r.hashers.Put(h)
+		sum := h.data
+		if at.Kind == index.Tree {
+			sum = h.tree
+		}
+		if index.ID(sum.Sum(data)) != id {
+			return nil, fmt.Errorf("blob %s: its HMAC does not match: %w", id.Short(), object.ErrDamaged)
+		}
+		v.Store(true)
+	}
+	return data, nil
+}
+
+// frame returns the decoded frame, out of the cache if it is there. Readers
+// that ask for the same frame at once wait for one load.
+func (r *Reader) frame(ctx context.Context, at index.Location) (*frame, error) {
+	key := r.packNumber(at.Pack)<<16 | uint64(at.Frame)
+	if f, ok := r.frames.Get(key); ok {
+		return f, nil
+	}
+	for {
+		ch := r.single.DoChan(fmt.Sprint(key), func() (any, error) {
+			if f, ok := r.frames.Get(key); ok {
+				return f, nil
+			}
+			f, err := r.load(ctx, at)
+			if err == nil {
+				r.frames.Set(key, f, int64(f.Size()))
+			}
+			return f, err
+		})
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case res := <-ch:
+			if res.Err != nil && res.Shared && ctx.Err() == nil &&
+				(errors.Is(res.Err, context.Canceled) || errors.Is(res.Err, context.DeadlineExceeded)) {
+				continue // the reader that loaded for us went away
+			}
+			if res.Err != nil {
+				return nil, res.Err
+			}
+			return res.Val.(*frame), nil
+		}
+	}
+}
+
+func (r *Reader) packNumber(id index.PackID) uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n, ok := r.packs[id]
+	if !ok {
+		n = uint64(len(r.packs) + 1)
+		r.packs[id] = n
+	}
+	return n
+}
+
+// load reads, opens and decompresses one frame.
+func (r *Reader) load(ctx context.Context, at index.Location) (*frame, error) {
+	opener, err := r.opener(at.Pack, at.Kind)
+	if err != nil {
+		return nil, err
+	}
+	sealed := frameBuffer(int(at.Length))[:at.Length]
+	defer releaseFrame(sealed)
+	if _, err := r.repo.backend.ReadAt(ctx, packName(at.Pack), sealed, int64(at.Offset)); err != nil {
+		if err == io.EOF {
+			err = fmt.Errorf("it ends early: %w", object.ErrDamaged)
+		}
+		return nil, err
+	}
+	plain, err := opener.Frame(sealed, at.Frame)
+	if err != nil {
+		return nil, fmt.Errorf("frame %d: %w", at.Frame, err)
+	}
+	f, err := pack.DecodeFrame(plain)
+	if err != nil {
+		return nil, fmt.Errorf("frame %d: %w", at.Frame, err)
+	}
+	r.loads.Add(1)
+	return &frame{f, make([]atomic.Bool, f.Len())}, nil
+}
+
+// opener derives a pack's key.
+func (r *Reader) opener(id index.PackID, kind index.Kind) (pack.Opener, error) {
+	session, err := r.session(id.Session())
+	if err != nil {
+		return pack.Opener{}, err
+	}
+	aead, err := session.PackAEAD(id, uint8(kind))
+	if err != nil {
+		return pack.Opener{}, err
+	}
+	return pack.Opener{ID: id, Kind: kind, AEAD: aead, Nonce: keys.Nonce}, nil
+}
+
+// session opens the session that wrote a pack, as the index tells it.
+func (r *Reader) session(id index.SessionID) (*keys.Session, error) {
+	r.mu.Lock()
+	s, ok := r.sessions[id]
+	r.mu.Unlock()
+	if ok {
+		return s, nil
+	}
+	in, ok := r.set.Session(id)
+	if !ok {
+		return nil, fmt.Errorf("session %s is in no index segment: %w", id, object.ErrDamaged)
+	}
+	s, err := r.repo.keys.OpenSession(in.Epoch, in.Encapsulation)
+	if err != nil {
+		return nil, fmt.Errorf("session %s: %w", id, err)
+	}
+	r.mu.Lock()
+	r.sessions[id] = s
+	r.mu.Unlock()
+	return s, nil
+}
+
+// reload maps segments that have come since, and reports whether there were
+// any. A cached segment that was damaged on this machine is fetched again.
+func (r *Reader) reload(ctx context.Context) (fresh bool, err error) {
+	if !r.ownsSet {
+		return false, nil // a session's index is what it was when it began
+	}
+	r.reloading.Lock()
+	defer r.reloading.Unlock()
+	before := len(r.have)
+	problems, err := r.repo.addSegments(ctx, r.set, r.have)
+	if err != nil {
+		return false, err
+	}
+	r.problems = problems
+	return len(r.have) > before, nil
+}
+
+// Refresh makes snapshots that were written since readable.
+func (r *Reader) Refresh(ctx context.Context) error {
+	_, err := r.reload(ctx)
+	return err
+}
+
+// Close ends the reader's session and unmaps the index. Nothing may be read
+// during it or after it.
+func (r *Reader) Close(ctx context.Context) error {
+	r.frames.Close()
+	var errs []error
+	if r.ownsSet {
+		errs = append(errs, r.set.Close())
+	}
+	if r.lease != nil {
+		errs = append(errs, r.lease.release(ctx))
+	}
+	return errors.Join(errs...)
+}
