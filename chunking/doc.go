@@ -18,7 +18,7 @@
 // around the average, fewer chunks are cut at max, where content does not
 // decide. The places that are cut while cuts are rare would be cut while they
 // are likely as well. The pivot lies at 13/16 of the average, which makes the
-// mean size of chunks of random data the average, within 2 %, when min and max
+// mean size of chunks of random data the average, within 3 %, when min and max
 // are a quarter of it and four times it.
 //
 // Nothing before min-64 is read. The end of the data ends the last chunk, which

@@ -147,11 +147,12 @@ func (s *Segment) session(i int) (v Session, ok bool) {
 }
 
 // Rows iterates over the rows in order of their IDs. Rows that refer to no pack
-// are left out.
+// are left out; a mapped file that cannot be read ends it, see [Segment.Err].
 func (s *Segment) Rows() iter.Seq2[ID, Location] {
 	return func(yield func(ID, Location) bool) {
 		for i := range s.Len() {
-			if id, loc, _, ok := s.at(i); ok && !yield(id, loc) {
+			id, loc, _, ok := s.at(i)
+			if ok && !yield(id, loc) || !ok && s.Err() != nil {
 				return
 			}
 		}

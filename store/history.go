@@ -37,11 +37,7 @@ func (r *Repository) Snapshots(ctx context.Context) (snaps []*Snapshot, problems
 		return nil, problems, err
 	}
 	for _, id := range ids {
-		s, err := r.readSnapshot(ctx, id)
-		var snap *Snapshot
-		if err == nil {
-			snap, err = r.openHead(id, s)
-		}
+		snap, err := r.head(ctx, id)
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil, problems, ctx.Err()
@@ -61,6 +57,27 @@ func (r *Repository) Snapshots(ctx context.Context) (snaps []*Snapshot, problems
 		return strings.Compare(a.ID.String(), b.ID.String())
 	})
 	return snaps, problems, nil
+}
+
+// head returns a copy of a snapshot's header, reading it once only.
+func (r *Repository) head(ctx context.Context, id SnapshotID) (*Snapshot, error) {
+	r.mu.Lock()
+	known := r.heads[id]
+	r.mu.Unlock()
+	if known == nil {
+		s, err := r.readSnapshot(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if known, err = r.openHead(id, s); err != nil {
+			return nil, err
+		}
+		r.mu.Lock()
+		r.heads[id] = known
+		r.mu.Unlock()
+	}
+	snap := *known
+	return &snap, nil
 }
 
 // ErrNoSnapshot means that nothing fits what the user asked for.
@@ -185,4 +202,35 @@ func ValidLabel(s string) error {
 		return fmt.Errorf("%q holds one of / : @ ~ or a control character", s)
 	}
 	return nil
+}
+
+// Parents returns the snapshots that a new one of this host and these sources
+// may take unchanged files from, newest first: partial ones, then the newest
+// complete one. An unverified snapshot is never among them.
+func Parents(snaps []*Snapshot, host string, sources []string) []*Snapshot {
+	var parents []*Snapshot
+	for _, s := range slices.Backward(snaps) {
+		if s.Unverified || s.Host != host || !sameSources(s.Sources, sources) {
+			continue
+		}
+		parents = append(parents, s)
+		if !s.Partial {
+			break
+		}
+	}
+	return parents
+}
+
+func sameSources(a [][]byte, b []string) bool {
+	return slices.EqualFunc(a, b, func(x []byte, y string) bool { return string(x) == y })
+}
+
+// RemoveSnapshot removes a snapshot's record. What only it needed is garbage
+// then.
+func (r *Repository) RemoveSnapshot(ctx context.Context, id SnapshotID) error {
+	err := r.backend.Delete(ctx, snapshotName(id))
+	if missing(err) {
+		return nil
+	}
+	return err
 }

@@ -316,3 +316,15 @@ func (r *Reader) Close(ctx context.Context) error {
 	}
 	return errors.Join(errs...)
 }
+
+// Stored returns the bytes of all packs that the index knows, for statfs. It
+// waits for nothing.
+func (r *Reader) Stored() uint64 {
+	var n uint64
+	for _, s := range r.set.Segments() {
+		for i := range s.NumPacks() {
+			n += uint64(s.Pack(uint32(i)).Size)
+		}
+	}
+	return n
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"sync"
 	"time"
 
 	"garret/keys"
@@ -195,6 +196,9 @@ type Repository struct {
 	keys     *keys.Full
 	cache    *cache.Cache
 	problems []error
+
+	mu    sync.Mutex
+	heads map[SnapshotID]*Snapshot // read before: they never change
 }
 
 func newRepository(l *Locked, c *storedConfig, full *keys.Full) *Repository {
@@ -205,8 +209,13 @@ func newRepository(l *Locked, c *storedConfig, full *keys.Full) *Repository {
 		keys:     full,
 		cache:    cache.Open(c.Repository.String(), l.backend.Location()),
 		problems: l.problems,
+		heads:    make(map[SnapshotID]*Snapshot),
 	}
 }
+
+// SetCompression sets how this process compresses what it stores; before a
+// session begins.
+func (r *Repository) SetCompression(m codec.Method) { r.config.Compression = m }
 
 // Config returns the authenticated config.
 func (r *Repository) Config() Config { return r.config }

@@ -29,6 +29,9 @@ type Snapshot struct {
 	Parent   SnapshotID    `json:"parent,omitzero"`
 	Partial  bool          `json:"partial,omitempty"` // a checkpoint: not all of the sources is there
 	Totals   Totals        `json:"totals"`
+	// XattrFamilies says which extended attributes occur: "user",
+	// "security.capability", … Nil means that it is not known.
+	XattrFamilies []string `json:"xattr_families"`
 
 	// Session and its writer's place in the order of its snapshots.
 	Session  index.SessionID `json:"-"` // in the clear in the object
@@ -58,7 +61,6 @@ type Details struct {
 	Root          []byte          `json:"root"`              // the root directory's node, in fs/tree's encoding
 	Devices       json.RawMessage `json:"devices,omitempty"` // the file systems crossed, in fs/snapshot's encoding
 	Warnings      []Warning       `json:"warnings,omitempty"`
-	XattrFamilies []string        `json:"xattr_families,omitempty"` // "user", "security.capability", …
 	RewrittenFrom SnapshotID      `json:"rewritten_from,omitzero"`
 }
 

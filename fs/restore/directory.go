@@ -124,7 +124,8 @@ func (r *run) release(d *directory) {
 			d.handle.Close()
 		case d.node.Mode&reopen != reopen:
 			// Hard links to what is in it may still be made.
-			r.later(func() { r.finish(d) })
+			closed := d
+			r.later(func() { r.finish(closed) })
 		default:
 			r.finish(d)
 		}

@@ -108,13 +108,16 @@ type checker struct {
 func check(t *testing.T, dir string, spec treetest.Spec) {
 	t.Helper()
 	c := &checker{t, map[group]uint64{}, func(n *tree.Node) (uint32, uint32) { return n.UID, n.GID }}
-	c.entry(dir, spec)
+	c.t.Chdir(filepath.Dir(dir))
+	c.entry(dir, filepath.Base(dir), spec)
 }
 
-func (c *checker) entry(path string, s treetest.Spec) {
+// entry checks an entry of the current directory, as paths get too long. Path is
+// for messages.
+func (c *checker) entry(path, name string, s treetest.Spec) {
 	c.t.Helper()
 	var st unix.Stat_t
-	if err := unix.Lstat(path, &st); err != nil {
+	if err := unix.Lstat(name, &st); err != nil {
 		c.t.Errorf("%q: %v", path, err)
 		return
 	}
@@ -139,7 +142,7 @@ func (c *checker) entry(path string, s treetest.Spec) {
 	if st.Rdev != s.Rdev {
 		c.t.Errorf("%q: device %#x, want %#x", path, st.Rdev, s.Rdev)
 	}
-	if got := readXattrs(c.t, path); !slices.EqualFunc(got, s.Xattrs, func(a, b tree.Xattr) bool {
+	if got := readXattrs(c.t, name); !slices.EqualFunc(got, s.Xattrs, func(a, b tree.Xattr) bool {
 		return a.Name == b.Name && bytes.Equal(a.Value, b.Value)
 	}) {
 		c.t.Errorf("%q: attributes %q, want %q", path, got, s.Xattrs)
@@ -155,31 +158,37 @@ func (c *checker) entry(path string, s treetest.Spec) {
 	} else if s.Type != tree.Directory && st.Nlink != 1 {
 		c.t.Errorf("%q has %d links", path, st.Nlink)
 	}
-	c.content(path, s)
+	c.content(path, name, s)
 }
 
-func (c *checker) content(path string, s treetest.Spec) {
+func (c *checker) content(path, name string, s treetest.Spec) {
 	c.t.Helper()
 	switch s.Type {
 	case tree.Regular:
-		got, err := os.ReadFile(path)
+		got, err := os.ReadFile(name)
 		if err != nil || !bytes.Equal(got, s.Data) {
 			c.t.Errorf("%q: content differs (%d bytes, want %d), %v", path, len(got), len(s.Data), err)
 		}
-		if got, want := holesOf(c.t, path), holesIn(s.Data); !slices.Equal(got, want) {
+		if got, want := holesOf(c.t, name), holesIn(s.Data); !slices.Equal(got, want) {
 			c.t.Errorf("%q: holes %v, want %v", path, got, want)
 		}
 	case tree.Symlink:
-		if got, err := os.Readlink(path); err != nil || got != s.Target {
+		if got, err := os.Readlink(name); err != nil || got != s.Target {
 			c.t.Errorf("%q: target %q, want %q, %v", path, got, s.Target, err)
 		}
 	case tree.Directory:
-		entries, err := os.ReadDir(path)
+		entries, err := os.ReadDir(name)
 		if err != nil || len(entries) != len(s.Children) {
 			c.t.Errorf("%q: %d entries, want %d, %v", path, len(entries), len(s.Children), err)
 		}
+		if err := os.Chdir(name); err != nil {
+			c.t.Fatal(err)
+		}
 		for _, child := range s.Children {
-			c.entry(path+"/"+child.Name, child)
+			c.entry(path+"/"+child.Name, child.Name, child)
+		}
+		if err := os.Chdir(".."); err != nil {
+			c.t.Fatal(err)
 		}
 	}
 }

@@ -18,7 +18,8 @@
 //	    each file: content of the parent, content of another name of the same
 //	    inode in this run, or to be read.
 //	  - read opens files, cuts them into chunks and hashes those. Each reader has
-//	    a ring of memory for chunks on their way (see [ring]).
+//	    a ring of memory for chunks on their way, and hashes for the others while
+//	    it has to wait (ring.go, crew.go).
 //	  - assemble takes entries and the chunks of their files strictly in order,
 //	    stores what is new, and builds content lists and directories.
 //
@@ -33,7 +34,7 @@
 // size, modification and change time and inode are the same and every blob is
 // still there to be used (Store.Has). A time stamp proves nothing while it could
 // have been given again after the file was read, because clocks tick, and some
-// tick slowly; see [Parent] and unchanged.go for the rule.
+// tick slowly; unchanged.go has the rule.
 //
 // # What is not perfect is said
 //

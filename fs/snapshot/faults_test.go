@@ -199,6 +199,43 @@ func TestUnreadable(t *testing.T) {
 	})
 }
 
+// One name of a file that is replaced, or cannot be read, must not take the
+// others with it.
+func TestFirstNameIsReplaced(t *testing.T) {
+	for _, size := range []int{100, 1000, 1_000_000} {
+		for _, unreadable := range []bool{false, true} {
+			b := newBench(t)
+			old, other := noise(1, size), noise(2, size)
+			b.write("f", old)
+			b.must(os.Link(b.path("f"), b.path("g")))
+			b.must(os.Link(b.path("f"), b.path("h")))
+			opened := 0
+			b.o.openFile = func(_ string, open func() (file, error)) (file, error) {
+				if opened++; opened == 1 {
+					if unreadable {
+						return nil, syscall.EIO
+					}
+					b.write("new", other)
+					b.must(os.Rename(b.path("new"), b.path("f")))
+				}
+				return open()
+			}
+			v := b.tree(b.run())
+			if !unreadable {
+				b.noWarnings()
+				if !bytes.Equal(content(t, v, "f"), other) {
+					t.Error("f is not what it was replaced by")
+				}
+			}
+			for _, name := range []string{"g", "h"} {
+				if !bytes.Equal(content(t, v, name), old) {
+					t.Errorf("size %d: %s has content of another file", size, name)
+				}
+			}
+		}
+	}
+}
+
 // failing fails at some Put.
 type failing struct {
 	Store

@@ -196,7 +196,7 @@ func (b *bench) sameEntry(v *view.Tree, rel string) {
 	b.must(syscall.Lstat(b.path(rel), &k))
 	mode := map[tree.Type]uint32{tree.Regular: syscall.S_IFREG, tree.Directory: syscall.S_IFDIR, tree.Symlink: syscall.S_IFLNK,
 		tree.FIFO: syscall.S_IFIFO, tree.CharDevice: syscall.S_IFCHR, tree.BlockDevice: syscall.S_IFBLK}[e.Type] | uint32(e.Mode)
-	if mode != k.Mode || e.UID != k.Uid || e.GID != k.Gid || e.Inode != k.Ino || e.Links != k.Nlink || e.Rdev != k.Rdev {
+	if mode != k.Mode || e.UID != k.Uid || e.GID != k.Gid || e.Inode != k.Ino || e.Links != uint64(k.Nlink) || e.Rdev != k.Rdev {
 		b.t.Errorf("%s: node %+v, stat %+v", rel, e.Node, k)
 	}
 	if e.ModTime != (tree.Time{Sec: k.Mtim.Sec, Nsec: uint32(k.Mtim.Nsec)}) || e.ChangeTime != (tree.Time{Sec: k.Ctim.Sec, Nsec: uint32(k.Ctim.Nsec)}) {

@@ -26,7 +26,7 @@ type link struct {
 	left uint64      // names not met yet
 
 	// By assemble.
-	ok    bool      // the file could be read
+	ok    bool      // the file could be read as stat says
 	node  tree.Node // size, content, digest and attributes
 	bytes int64     // what it holds
 }

@@ -178,11 +178,10 @@ func (m *matcher) file(ctx context.Context, e *entry) error {
 		}
 		break
 	}
-	if e.how == fromReader {
-		if m.o.DryRun {
-			e.how = fromNobody
-			return nil
-		}
+	switch {
+	case e.how == fromReader && m.o.DryRun:
+		e.how = fromNobody
+	case e.how == fromReader, e.how == fromLink: // that may have to be read after all
 		e.from = l.dir
 		e.from.Retain()
 	}

@@ -63,7 +63,7 @@ type Options struct {
 	Store   Store
 	Chunker *chunking.Chunker
 
-	// Sources are the paths to store. One that is a symbolic link is stored as
+	// Sources are the paths to store; they may lie in each other. One that is a symbolic link is stored as
 	// such, and followed when it ends in a slash.
 	Sources []string
 	// Root, when set, is the directory that paths in the snapshot are relative
@@ -119,7 +119,7 @@ var (
 
 // Result is what a run has stored.
 type Result struct {
-	Root     *tree.Node // nil in a dry run
+	Root     *tree.Node // nil in a dry run, and when Stop was closed from the start
 	Stats    Stats
 	Devices  []Device
 	Warnings int  // without notices

@@ -25,8 +25,8 @@ var (
 	ErrSymlink    = errors.New("is a symbolic link, stored as such; end it with a slash to store what it leads to")
 	ErrThrough    = errors.New("is a symbolic link that another source leads through; stored as a directory")
 	ErrType       = errors.New("is of a type that is not stored")
+	ErrTooDeep    = errors.New("is too deep below the others; what is in it is left out")
 	ErrEndless    = errors.New("has more than can be believed of a pseudo file; the rest is left out")
-	ErrFirstName  = errors.New("is another name of a file that could not be read")
 	ErrParentTree = errors.New("directory of the parent snapshot cannot be read; its files are read anew")
 )
 

@@ -40,6 +40,7 @@ type scanner struct {
 	out      sink
 
 	devices  map[uint64]*device
+	depth    int    // of the current directory
 	path     []byte // of the current directory in the snapshot, with a slash behind unless empty
 	excluded uint64
 }
@@ -117,12 +118,14 @@ func (s *scanner) inside(ctx context.Context, d *source.Dir, name source.Name, d
 		return err
 	}
 	before := len(s.path)
+	s.depth++
 	if name != (source.Name{}) {
 		s.path = append(append(s.path, name.String()...), '/')
 	}
 	if err := s.entries(ctx, d, where); err != nil {
 		return err
 	}
+	s.depth--
 	s.path = s.path[:before]
 	return s.leave(ctx)
 }
@@ -138,7 +141,7 @@ func (s *scanner) leave(ctx context.Context) error {
 
 // hollow sends a directory without what is in it.
 func (s *scanner) hollow(ctx context.Context, e *entry, problem error) error {
-	e.op, e.problem, e.notice = opEnter, problem, problem != nil
+	e.op, e.problem, e.notice = opEnter, problem, problem == ErrPseudo
 	if err := s.out.commit(ctx); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"garret/fs/source"
+	"garret/fs/tree"
 )
 
 // dirWalk goes through the entries of one directory. It holds the directory's
@@ -139,6 +140,9 @@ func (w *dirWalk) other(ctx context.Context, e *entry) error {
 // gives up the parent's descriptor.
 func (w *dirWalk) directory(ctx context.Context, e *entry, through bool, below region, drop bool) error {
 	s, name, problem := w.s, e.name, e.problem
+	if s.depth >= tree.MaxDepth-1 { // only a file system that makes itself up is so deep
+		return s.hollow(ctx, e, ErrTooDeep)
+	}
 	if hollow, why := w.boundary(e.device, &e.stat, below); hollow {
 		return s.hollow(ctx, e, why)
 	}

@@ -14,7 +14,9 @@ func (a *assembler) file(ctx context.Context, e *entry) error {
 	}
 	switch e.how {
 	case fromLink:
-		return a.linked(ctx, e)
+		if a.linked(e) {
+			return a.done(ctx, e, Link)
+		}
 	case fromNobody:
 		return a.done(ctx, e, WouldRead)
 	case fromParent:
@@ -63,25 +65,26 @@ func (a *assembler) done(ctx context.Context, e *entry, s Status) error {
 	if p := a.o.Progress; p != nil && (e.how != fromReader || len(e.node.Content.Inline) > 0) {
 		p.Bytes.Add(e.node.Size)
 	}
-	if e.link != nil && e.how != fromLink {
-		a.links.fill(e.link, &e.node)
+	// Only what is surely the inode's content, at the time of the link's
+	// metadata, is good for its other names.
+	if k := e.link; k != nil && !k.ok && e.changed == nil && e.stat.SameVersion(&k.stat) {
+		a.links.fill(k, &e.node)
 	}
 	return a.add(ctx, e, s)
 }
 
-// linked stores another name of a file.
-func (a *assembler) linked(ctx context.Context, e *entry) error {
-	if a.o.DryRun {
-		return a.done(ctx, e, Link)
+// linked gives a file the content that another name of it has brought. It
+// returns false when that one could not be read as it was, and then has this
+// one read.
+func (a *assembler) linked(e *entry) bool {
+	if e.link.ok || a.o.DryRun {
+		e.link.copyTo(&e.node)
+		e.from.Close()
+		return true
 	}
-	if !e.link.ok { // of which the first name told why
-		a.stats.Errors++
-		a.warn(a.entryPath(e), ErrFirstName, false)
-		a.item(e, Failed)
-		return nil
-	}
-	e.link.copyTo(&e.node)
-	return a.done(ctx, e, Link)
+	e.how = fromReader
+	a.again(e)
+	return false
 }
 
 // take stores the content that a reader sends.

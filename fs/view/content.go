@@ -62,6 +62,9 @@ func (t *Tree) readParts(ctx context.Context, e Entry, p []byte, at uint64) (n i
 	if err == nil {
 		err = partsErr
 	}
+	if err == nil && n < len(p) {
+		err = io.ErrUnexpectedEOF // the node was not validated
+	}
 	return n, err
 }
 

@@ -18,7 +18,7 @@ import (
 
 // Every way to an entry leads to the same one, whatever the page cache holds.
 func TestAgreesWithModel(t *testing.T) {
-	for cache, entries := range map[int64]int{0: 3000, 1: 300, 100 << 10: 2000} {
+	for cache, entries := range map[int64]int{0: 1500, 1: 100, 100 << 10: 700} {
 		rng := rand.New(rand.NewPCG(uint64(cache), 1))
 		spec := randomTree(rng, entries)
 		list := model(&spec)
@@ -289,7 +289,7 @@ func TestConcurrentReaders(t *testing.T) {
 	for w := range 4 {
 		wg.Go(func() {
 			rng := rand.New(rand.NewPCG(uint64(w), 6))
-			for range 1500 {
+			for range 400 {
 				pos := rng.Uint64N(uint64(len(list)))
 				e, err := trees[w%2].At(ctx, pos)
 				if err != nil || e.Pos != pos || e.Name != list[pos].spec.Name {

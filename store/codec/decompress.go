@@ -59,6 +59,9 @@ func decompress(c Codec, dst, src []byte) (int, error) {
 			return 0, err
 		}
 		out, err := d.DecodeAll(src, dst[:0:len(dst)])
+		if err == nil && len(out) > 0 && len(out) == len(dst) && &out[0] != &dst[0] {
+			copy(dst, out) // the decoder is free to move what it appends to
+		}
 		return len(out), err
 	case LZ4:
 		return lz4.UncompressBlock(src, dst)

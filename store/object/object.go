@@ -150,7 +150,8 @@ func VerifyCRC(data []byte) error {
 }
 
 // Open checks an object's CRC and header and returns the header and the body.
-// The header comes first: an object of a newer program is refused as such.
+// The CRC, which every version keeps in its place, comes first: a flipped bit
+// in the version is damage, not a newer program's work.
 func Open(data []byte, want Type) (Header, []byte, error) {
 	if err := VerifyCRC(data); err != nil {
 		return Header{}, nil, err

@@ -73,8 +73,9 @@ func (b *Builder) Full(target int) bool {
 // Add seals a frame's plaintext that holds the blobs ids, and returns where it
 // lies.
 func (b *Builder) Add(plain []byte, ids []index.ID) (offset, length uint32, ordinal uint16, err error) {
-	if len(plain)+overhead > MaxStored || len(b.frames) >= 1<<16-1 || len(b.buf)+len(plain) >= 1<<31 {
-		return 0, 0, 0, fmt.Errorf("a frame of %d bytes in a pack of %d is %w", len(plain), len(b.buf), errLimit)
+	if len(plain)+overhead > MaxStored || len(b.frames) >= maxFrames || len(b.buf)+len(plain) >= 1<<31 ||
+		len(ids) == 0 || len(ids) > MaxBlobs || len(b.ids)+len(ids) > maxIDs {
+		return 0, 0, 0, fmt.Errorf("a frame of %d bytes and %d blobs in a pack of %d is %w", len(plain), len(ids), len(b.buf), errLimit)
 	}
 	offset, ordinal = uint32(len(b.buf)), uint16(len(b.frames))
 	b.seal(plain, uint32(ordinal), false)
@@ -92,7 +93,7 @@ func (b *Builder) seal(plain []byte, ordinal uint32, directory bool) {
 // Finish appends directory and trailer and returns the whole object, which
 // lies in the builder's buffer.
 func (b *Builder) Finish() []byte {
-	dir := make([]byte, 0, 8*len(b.frames)+32*len(b.ids))
+	dir := make([]byte, 0, frameEntry*len(b.frames)+32*len(b.ids))
 	for _, f := range b.frames {
 		dir = binary.LittleEndian.AppendUint32(dir, f.stored)
 		dir = binary.LittleEndian.AppendUint32(dir, f.blobs)

@@ -37,6 +37,6 @@
 // number of blobs (u32); after all of these the blobs' IDs, 32 bytes each. So
 // an index can be rebuilt from packs alone.
 //
-// Limits: a frame holds less than 8 MiB raw and is stored in less than 16 MiB;
-// a pack has at most 65,535 frames and less than 4 GiB.
+// Limits: a frame holds at most 8 MiB raw and is stored in less than 16 MiB; a
+// pack has at most 65,535 frames and 1,048,576 blobs and less than 4 GiB.
 package pack

@@ -9,31 +9,51 @@ import (
 	"garret/store/object"
 )
 
-// Limits of a frame.
+// Limits of frames and packs.
 const (
-	MaxRaw    = 8 << 20           // bytes of all blobs of a frame together
-	MaxStored = 1<<24 - 1         // bytes of a sealed frame
-	MaxBlobs  = 32 << 10          // blobs of a frame
-	overhead  = 16                // of every suite's AEAD
-	frameHead = 4 + 3             // fixed part and the longest blob count
-	maxLength = 4                 // longest uvarint of a blob's length below MaxRaw
-	cellSize  = 4096              // bytes covered by one CRC32C
-	footer    = 32                // bytes
-	fixedHead = 48                // bytes of the header before the encapsulation
-	maxEncap  = 8 << 10           // bytes of an encapsulation; hybrid ML-KEM-768 takes 1,120
-	magic     = "garret-pack\x00" // at the very end
+	MaxRaw    = 8 << 20   // bytes of all blobs of a frame together
+	MaxStored = 1<<24 - 1 // bytes of a sealed frame
+	MaxBlobs  = 32 << 10  // blobs of a frame
+	maxFrames = 1<<16 - 1 // frames of a pack: ordinals are u16
+	maxIDs    = 1 << 20   // blobs of a pack, which bounds its directory
+	maxEncap  = 8 << 10   // bytes of an encapsulation; hybrid ML-KEM-768 takes 1,120
+)
+
+// The parts of frames and packs.
+const (
+	overhead     = 16    // of every suite's AEAD
+	frameHead    = 4 + 3 // fixed part and the longest blob count
+	maxLength    = 4     // longest uvarint of a blob's length up to MaxRaw
+	fixedHead    = 48    // bytes of a pack's header before the encapsulation
+	frameEntry   = 8     // bytes of a frame's row in the directory
+	maxDirectory = overhead + frameEntry*maxFrames + 32*maxIDs
+	cellSize     = 4096              // bytes covered by one CRC32C
+	footer       = 32                // bytes
+	magic        = "garret-pack\x00" // at the very end
 )
 
 // ErrDamaged is object.ErrDamaged: the bytes are not what was written.
 var ErrDamaged = object.ErrDamaged
 
-var errLimit = errors.New("beyond the format's limits")
+// What a caller can do wrong.
+var (
+	errLimit   = errors.New("beyond the format's limits")
+	errLengths = errors.New("the blobs' lengths do not make the frame's")
+)
 
 // AppendFrame appends a frame's plaintext: blobs of the given lengths, lying
 // one after another in raw, compressed by c.
 func AppendFrame(dst []byte, c *codec.Compressor, raw []byte, lengths []uint32) ([]byte, error) {
 	if len(raw) > MaxRaw || len(lengths) == 0 || len(lengths) > MaxBlobs {
 		return dst, fmt.Errorf("a frame of %d bytes and %d blobs is %w", len(raw), len(lengths), errLimit)
+	}
+	// A frame that contradicts itself would seal well and never open again.
+	sum := uint64(0)
+	for _, l := range lengths {
+		sum += uint64(l)
+	}
+	if sum != uint64(len(raw)) {
+		return dst, fmt.Errorf("a frame of %d bytes for blobs of %d: %w", len(raw), sum, errLengths)
 	}
 	start := len(dst)
 	n := len(raw)

@@ -46,7 +46,7 @@ type Layout struct {
 	CRCs      []uint32 // of each cell of the body
 }
 
-// Cells returns the number of cells of a body.
+// cells returns the number of cells of a body.
 func cells(body int64) int64 { return (body + cellSize - 1) / cellSize }
 
 // ReadLayout reads the trailer of a pack of that size.
@@ -67,7 +67,8 @@ func ReadLayout(r io.ReaderAt, size int64) (Layout, error) {
 		return Layout{}, fmt.Errorf("pack has no trailer: %w", ErrDamaged)
 	}
 	if l.Body < 0 || l.Body > size || l.Body+4*cells(l.Body)+footer != size ||
-		l.Directory < overhead || l.Directory > l.Body-fixedHead || l.Frames >= 1<<16 {
+		l.Frames > maxFrames || l.Directory < int64(overhead+frameEntry*l.Frames) || l.Directory > maxDirectory ||
+		l.Directory > l.Body-fixedHead {
 		return Layout{}, fmt.Errorf("pack trailer: %w", ErrDamaged)
 	}
 	table := make([]byte, 4*cells(l.Body), 4*cells(l.Body)+16)
@@ -95,12 +96,15 @@ func (l Layout) VerifyCells(r io.ReaderAt, bad func(Range)) error {
 	var run Range
 	for at := int64(0); at < l.Body; at += int64(len(buf)) {
 		part := buf[:min(int64(len(buf)), l.Body-at)]
-		if _, err := r.ReadAt(part, at); err != nil && err != io.EOF {
+		n, err := r.ReadAt(part, at)
+		if err != nil && err != io.EOF {
 			return err
 		}
 		for off := 0; off < len(part); off += cellSize {
 			cell := part[off:min(off+cellSize, len(part))]
-			if crc32.Checksum(cell, object.Castagnoli) == l.CRCs[(at+int64(off))/cellSize] {
+			// Beyond the end of a pack that was cut short lies what the
+			// buffer held before.
+			if off+len(cell) <= n && crc32.Checksum(cell, object.Castagnoli) == l.CRCs[(at+int64(off))/cellSize] {
 				continue
 			}
 			start := at + int64(off)
@@ -162,19 +166,19 @@ func (o Opener) Directory(r io.ReaderAt, l Layout, headLen int) ([]Placed, error
 }
 
 func parseDirectory(plain []byte, frames int, at, end int64) ([]Placed, error) {
-	if len(plain) < 8*frames || (len(plain)-8*frames)%32 != 0 {
+	if len(plain) < frameEntry*frames || (len(plain)-frameEntry*frames)%32 != 0 {
 		return nil, fmt.Errorf("pack directory of %d bytes: %w", len(plain), ErrDamaged)
 	}
-	table, rest := plain[:8*frames], plain[8*frames:]
+	table, rest := plain[:frameEntry*frames], plain[frameEntry*frames:]
 	ids := make([]index.ID, len(rest)/32)
 	for i := range ids {
 		ids[i] = index.ID(rest[32*i:])
 	}
 	placed := make([]Placed, frames)
 	for i := range placed {
-		stored := int64(binary.LittleEndian.Uint32(table[8*i:]))
-		blobs := int64(binary.LittleEndian.Uint32(table[8*i+4:]))
-		if stored > MaxStored || stored > end-at || blobs > int64(len(ids)) {
+		stored := int64(binary.LittleEndian.Uint32(table[frameEntry*i:]))
+		blobs := int64(binary.LittleEndian.Uint32(table[frameEntry*i+4:]))
+		if stored < overhead || stored > MaxStored || stored > end-at || blobs == 0 || blobs > MaxBlobs || blobs > int64(len(ids)) {
 			return nil, fmt.Errorf("pack directory's frame %d: %w", i, ErrDamaged)
 		}
 		placed[i] = Placed{Offset: uint32(at), Length: uint32(stored), IDs: ids[:blobs:blobs]}

@@ -15,7 +15,7 @@ import (
 	"garret/store/backend/powercut"
 )
 
-// recorder writes down the calls that a disk gets, and fails some of them.
+// recorder writes down the calls that change a disk, and fails some of them.
 type recorder struct {
 	mu    sync.Mutex
 	calls []string
@@ -43,7 +43,7 @@ func (r *recorder) hook(c powercut.Call) error {
 	return nil
 }
 
-// take returns the calls since the last time, without the ones to close.
+// take returns the calls since the last time.
 func (r *recorder) take() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

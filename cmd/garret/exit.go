@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"garret/fs/mount"
+	"garret/fs/restore"
+	"garret/fs/snapshot"
+	"garret/keys"
+	"garret/store"
+	"garret/store/backend"
+	"garret/store/codec"
+	"garret/store/object"
+)
+
+// Exit codes; README.md has the same table.
+const (
+	exitDone       = 0
+	exitWarnings   = 1
+	exitFailed     = 2
+	exitNoRepo     = 10
+	exitPassphrase = 11
+	exitDamaged    = 12
+	exitNewer      = 13
+	exitNoSnapshot = 14
+	exitNotFound   = 15
+	exitFull       = 16
+	exitReadOnly   = 17
+	exitMount      = 18
+	exitExists     = 19
+	exitNotEmpty   = 20
+	exitSignal     = 128
+)
+
+// errWarnings ends a command that did its work, with warnings that it has
+// printed.
+var errWarnings = errors.New("done with warnings")
+
+// errDamaged ends a check that has reported what it found.
+var errDamaged = errors.New("the repository is damaged")
+
+// reasons is the one table of errors, their exit codes and what a user can do.
+// The first that fits counts.
+var reasons = []struct {
+	err  error
+	code int
+	hint string
+}{
+	{errWarnings, exitWarnings, ""},
+	{errDamaged, exitDamaged, ""},
+	{keys.ErrPassphrase, exitPassphrase, "the passphrase is wrong"},
+	{keys.ErrPassphraseUnused, exitPassphrase, "this repository is not encrypted, but a passphrase was given; make sure that it is yours, then unset the passphrase"},
+	{object.ErrReadFeature, exitNewer, ""},
+	{object.ErrWriteFeature, exitNewer, ""},
+	{store.ErrNoRepository, exitNoRepo, ""},
+	{store.ErrHalfMade, exitNoRepo, ""},
+	{store.ErrNoSnapshot, exitNoSnapshot, ""},
+	{store.ErrAmbiguous, exitNoSnapshot, ""},
+	{backend.ErrFull, exitFull, ""},
+	{syscall.ENOSPC, exitFull, ""},
+	{backend.ErrReadOnly, exitReadOnly, ""},
+	{backend.ErrPermission, exitReadOnly, ""},
+	{backend.ErrNotEmpty, exitNotEmpty, ""},
+	{restore.ErrExists, exitExists, ""},
+	{mount.ErrNoFUSE, exitMount, ""},
+	{mount.ErrNoFusermount, exitMount, ""},
+	{mount.ErrMounted, exitMount, ""},
+	{mount.ErrNotMounted, exitMount, ""},
+	{mount.ErrBusy, exitMount, ""},
+	{mount.ErrNotDirectory, exitMount, ""},
+	{snapshot.ErrNoSource, exitNotFound, ""},
+	{errNotFound, exitNotFound, ""},
+	{store.ErrLost, exitDamaged, "run `garret check` to see what is lost"},
+	{object.ErrDamaged, exitDamaged, ""},
+	{keys.ErrAuthentication, exitDamaged, ""},
+	{keys.ErrDamaged, exitDamaged, ""},
+	{codec.ErrMethod, exitFailed, ""},
+	{fs.ErrNotExist, exitNotFound, ""},
+}
+
+// explain prints an error as one sentence and returns its exit code.
+func explain(stderr io.Writer, err error) int {
+	if err == nil {
+		return exitDone
+	}
+	code, hint := exitFailed, ""
+	for _, r := range reasons {
+		if errors.Is(err, r.err) {
+			code, hint = r.code, r.hint
+			break
+		}
+	}
+	if errors.Is(err, errWarnings) || errors.Is(err, errDamaged) {
+		return code // said already
+	}
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(stderr, "garret: interrupted")
+		return code
+	}
+	// errors.Join puts one error a line; a message is one.
+	text := strings.ReplaceAll(err.Error(), "\n", "; ")
+	switch {
+	case code == exitPassphrase && hint != "":
+		text = hint
+	case hint != "":
+		text += "; " + hint
+	}
+	fmt.Fprintf(stderr, "garret: %s\n", text)
+	return code
+}

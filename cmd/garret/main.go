@@ -1,0 +1,149 @@
+// Command garret keeps a file system's history: it stores snapshots of
+// directories deduplicated, compressed and encrypted, and mounts them.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// memoryLimit is for Go's heap, bytes; the garbage collector works harder
+// near it. The packs being filled lie outside, with at most 100 MiB.
+const memoryLimit = 80 << 20
+
+// cli is the command line.
+type cli struct {
+	Repo string `short:"r" env:"GARRET_REPO" placeholder:"REPOSITORY" help:"Repository: a path. Default: $$XDG_DATA_HOME/garret/repo."`
+
+	Init      initCmd      `cmd:"" help:"Create a repository."`
+	Snapshot  snapshotCmd  `cmd:"" help:"Store directories and files as a new snapshot."`
+	Snapshots snapshotsCmd `cmd:"" help:"List snapshots."`
+	Ls        lsCmd        `cmd:"" help:"List files of a snapshot."`
+	Cat       catCmd       `cmd:"" help:"Write a file of a snapshot to standard output."`
+	Mount     mountCmd     `cmd:"" help:"Show snapshots as a read-only directory tree."`
+	Umount    umountCmd    `cmd:"" help:"End a mount."`
+	Restore   restoreCmd   `cmd:"" help:"Write files of a snapshot back."`
+	Cache     cacheCmd     `cmd:"" help:"Show or clear the local cache."`
+	Version   versionCmd   `cmd:"" help:"Show the version."`
+}
+
+// app is what commands get of the world.
+type app struct {
+	repo   string // as given; empty for the default
+	stdout io.Writer
+	stderr io.Writer
+	// interrupted is closed at the first SIGINT or SIGTERM, for commands that
+	// end in their own way; the context is cancelled at the second, or at the
+	// first if nobody takes it.
+	interrupted <-chan struct{}
+	graceful    func()
+}
+
+func main() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
+	var c cli
+	parser, err := kong.New(&c,
+		kong.Name("garret"),
+		kong.Description("Keeps a file system's history: deduplicated, compressed, encrypted, and mounted to be browsed."),
+		kong.Writers(stdout, stderr),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Exit(func(code int) { panic(exit(code)) }))
+	if err != nil {
+		panic(err) // the structs above are wrong
+	}
+	return guard(func() int {
+		if len(args) == 0 {
+			args = []string{"--help"}
+		}
+		k, err := parser.Parse(args)
+		if err != nil {
+			fmt.Fprintf(stderr, "garret: %v; see `garret --help`\n", err)
+			return exitFailed
+		}
+		ctx, a, signalled, stop := withSignals(context.Background())
+		defer stop()
+		a.repo, a.stdout, a.stderr = c.Repo, stdout, stderr
+		k.BindTo(ctx, (*context.Context)(nil))
+		err = k.Run(a)
+		if sig := signalled(); sig != 0 {
+			if err != nil && !errors.Is(err, context.Canceled) {
+				explain(stderr, err)
+			}
+			return exitSignal + int(sig)
+		}
+		return explain(stderr, err)
+	})
+}
+
+// exit carries kong's exit code out of its parser (--help).
+type exit int
+
+func guard(f func() int) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			e, ok := r.(exit)
+			if !ok {
+				panic(r)
+			}
+			code = int(e)
+		}
+	}()
+	return f()
+}
+
+// withSignals arranges for SIGINT and SIGTERM: the first is for the command if
+// it has said that it ends gracefully, else it cancels, as the second does.
+func withSignals(parent context.Context) (_ context.Context, a *app, signalled func() syscall.Signal, stop func()) {
+	ctx, cancel := context.WithCancel(parent)
+	incoming := make(chan os.Signal, 2)
+	signal.Notify(incoming, syscall.SIGINT, syscall.SIGTERM)
+	interrupted, graceful := make(chan struct{}), make(chan struct{})
+	got := make(chan syscall.Signal, 1)
+	go func() {
+		s, ok := <-incoming
+		if !ok {
+			return
+		}
+		got <- s.(syscall.Signal)
+		close(interrupted)
+		select {
+		case <-graceful:
+			<-incoming
+		default:
+		}
+		cancel()
+	}()
+	once := false
+	a = &app{interrupted: interrupted, graceful: func() {
+		if !once {
+			once = true
+			close(graceful)
+		}
+	}}
+	return ctx, a, func() syscall.Signal {
+			select {
+			case s := <-got:
+				return s
+			default:
+				return 0
+			}
+		}, func() {
+			signal.Stop(incoming)
+			close(incoming)
+			cancel()
+		}
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"garret/fs/tree"
+	"garret/fs/view"
+	"garret/store"
+)
+
+var errNotFound = errors.New("not found")
+
+// opened is a repository with a reader.
+type opened struct {
+	*store.Repository
+	reader *store.Reader
+	pages  *view.PageCache
+}
+
+// pageCache is the memory for parsed metadata pages, bytes.
+const pageCache = 16 << 20
+
+// openReader opens the repository for reading, with cacheSize bytes for
+// decoded frames.
+func (a *app) openReader(ctx context.Context, cacheSize int64) (*opened, error) {
+	r, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	reader, err := r.NewReader(ctx, cacheSize)
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	for _, p := range reader.Problems() {
+		fmt.Fprintf(a.stderr, "garret: warning: %v\n", p)
+	}
+	return &opened{r, reader, view.NewPageCache(pageCache)}, nil
+}
+
+func (o *opened) close(ctx context.Context) error {
+	return errors.Join(o.reader.Close(ctx), o.Repository.Close())
+}
+
+// tree opens a snapshot's tree.
+func (o *opened) tree(ctx context.Context, id store.SnapshotID) (*view.Tree, *store.Details, error) {
+	return openTree(ctx, o.Repository, o.reader, o.pages, id)
+}
+
+func openTree(ctx context.Context, r *store.Repository, l tree.Loader, pages *view.PageCache, id store.SnapshotID) (*view.Tree, *store.Details, error) {
+	d, err := r.Details(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	root, err := tree.ParseNode(d.Root)
+	if err != nil {
+		return nil, nil, fmt.Errorf("snapshot %s: %w", id.Short(), err)
+	}
+	return view.New(l, root, view.Options{Pages: pages}), d, nil
+}
+
+// splitTarget takes SNAPSHOT[:PATH] apart.
+func splitTarget(s string) (spec, path string) {
+	spec, path, _ = strings.Cut(s, ":")
+	return spec, path
+}
+
+// find chooses a snapshot and says so where it may not be what was meant.
+func (a *app) find(ctx context.Context, r *store.Repository, spec string) (*store.Snapshot, error) {
+	snaps, problems, err := r.Snapshots(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range problems {
+		fmt.Fprintf(a.stderr, "garret: warning: %v\n", p)
+	}
+	c, err := store.Find(snaps, spec, hostname())
+	if err != nil {
+		return nil, err
+	}
+	if c.Note != "" {
+		fmt.Fprintf(a.stderr, "garret: %s\n", c.Note)
+	}
+	return c.Snapshot, nil
+}
+
+// resolve opens what SNAPSHOT[:PATH] names.
+func (a *app) resolve(ctx context.Context, o *opened, target string) (*view.Tree, view.Entry, string, error) {
+	spec, path := splitTarget(target)
+	snap, err := a.find(ctx, o.Repository, spec)
+	if err != nil {
+		return nil, view.Entry{}, "", err
+	}
+	t, _, err := o.tree(ctx, snap.ID)
+	if err != nil {
+		return nil, view.Entry{}, "", err
+	}
+	e, err := t.Resolve(ctx, path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, view.Entry{}, "", fmt.Errorf("%q is %w in snapshot %s", path, errNotFound, snap.ID.Short())
+	}
+	if err != nil {
+		return nil, view.Entry{}, "", fmt.Errorf("%q in snapshot %s: %w", path, snap.ID.Short(), err)
+	}
+	return t, e, path, nil
+}
+
+func hostname() string {
+	h, err := os.Hostname()
+	if err != nil {
+		return "localhost"
+	}
+	return h
+}
