@@ -45,9 +45,8 @@ type lease struct {
 	id   index.SessionID
 	body []byte
 
-	mu  sync.Mutex
-	n   uint64
-	err error // why the last refresh failed
+	mu sync.Mutex
+	n  uint64 // number of the newest that was written
 
 	stop context.CancelFunc
 	done chan struct{}
@@ -82,10 +81,9 @@ func (l *lease) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			err := l.refresh(ctx)
-			l.mu.Lock()
-			l.err = err
-			l.mu.Unlock()
+			// A refresh that fails is tried again. Should collectors give up
+			// on the session meanwhile, the fence says so at its end.
+			_ = l.refresh(ctx)
 		}
 	}
 }

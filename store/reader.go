@@ -13,6 +13,7 @@ import (
 
 	"garret/index"
 	"garret/keys"
+	"garret/store/backend"
 	"garret/store/object"
 	"garret/store/pack"
 )
@@ -53,10 +54,12 @@ type frame struct {
 }
 
 // NewReader opens the index for reading. Where the repository can be written
-// it takes a lease, so that collectors wait; where not, it goes without.
+// it takes a lease, so that collectors wait; where not (a read-only medium, a
+// full disk), it goes without: what a collector then removes under it is looked
+// for elsewhere.
 func (r *Repository) NewReader(ctx context.Context, cacheSize int64) (*Reader, error) {
 	lease, err := newLease(ctx, r, newSessionID(), LeaseReader)
-	if err != nil && !readOnly(err) {
+	if err != nil && !readOnly(err) && !errors.Is(err, backend.ErrFull) {
 		return nil, fmt.Errorf("begin a session: %w", err)
 	}
 	rd, err := newReader(r, index.NewSet(), cacheSize)
@@ -281,7 +284,7 @@ func (r *Reader) session(id index.SessionID) (*keys.Session, error) {
 }
 
 // reload maps segments that have come since, and reports whether there were
-// any. A cached segment that was damaged on this machine is fetched again.
+// any.
 func (r *Reader) reload(ctx context.Context) (fresh bool, err error) {
 	if !r.ownsSet {
 		return false, nil // a session's index is what it was when it began
@@ -289,18 +292,11 @@ func (r *Reader) reload(ctx context.Context) (fresh bool, err error) {
 	r.reloading.Lock()
 	defer r.reloading.Unlock()
 	before := len(r.have)
-	problems, err := r.repo.addSegments(ctx, r.set, r.have)
-	if err != nil {
+	// Damaged segments were reported when the reader was opened.
+	if _, err := r.repo.addSegments(ctx, r.set, r.have); err != nil {
 		return false, err
 	}
-	r.problems = problems
 	return len(r.have) > before, nil
-}
-
-// Refresh makes snapshots that were written since readable.
-func (r *Reader) Refresh(ctx context.Context) error {
-	_, err := r.reload(ctx)
-	return err
 }
 
 // Close ends the reader's session and unmaps the index. Nothing may be read

@@ -69,7 +69,7 @@ func typeName(t tree.Type) string {
 }
 
 func (c *lsCmd) Run(ctx context.Context, a *app) (err error) {
-	o, err := a.openReader(ctx, 0)
+	o, err := a.openReader(ctx, readCache)
 	if err != nil {
 		return err
 	}

@@ -15,9 +15,17 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// memoryLimit is for Go's heap, bytes; the garbage collector works harder
-// near it. The packs being filled lie outside, with at most 100 MiB.
+// memoryLimit is for Go's heap, bytes, besides the caches that a command asks
+// for; the garbage collector works harder near it. The packs being filled lie
+// outside, with at most 100 MiB.
 const memoryLimit = 80 << 20
+
+// limitMemory bounds the heap, unless the user has done so.
+func limitMemory(caches int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit + caches)
+	}
+}
 
 // cli is the command line.
 type cli struct {
@@ -48,9 +56,7 @@ type app struct {
 }
 
 func main() {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
-	}
+	limitMemory(0)
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 

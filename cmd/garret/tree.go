@@ -27,6 +27,7 @@ const pageCache = 16 << 20
 // openReader opens the repository for reading, with cacheSize bytes for
 // decoded frames.
 func (a *app) openReader(ctx context.Context, cacheSize int64) (*opened, error) {
+	limitMemory(cacheSize + pageCache)
 	r, err := a.open(ctx)
 	if err != nil {
 		return nil, err

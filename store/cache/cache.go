@@ -53,12 +53,20 @@ func Open(repository, location string) *Cache {
 	if err := os.MkdirAll(filepath.Join(c.dir, indexDir), 0o700); err != nil {
 		return &Cache{}
 	}
-	name := filepath.Join(c.dir, locationFile)
-	if _, err := os.Stat(name); err != nil {
-		// Only `garret cache` reads it, to tell a user whose cache this is.
-		_ = os.WriteFile(name, []byte(location), 0o600)
-	}
+	// Both are for others: the location for `garret cache`, the tag for programs
+	// that leave caches out of backups.
+	note(filepath.Join(c.dir, locationFile), location)
+	note(filepath.Join(root, "CACHEDIR.TAG"), tag)
 	return c
+}
+
+// tag is the content of CACHEDIR.TAG (https://bford.info/cachedir/).
+const tag = "Signature: 8a477f597d28d172789f06886806bc55\n# Cache of garret: made anew when needed.\n"
+
+func note(name, text string) {
+	if _, err := os.Stat(name); err != nil {
+		_ = os.WriteFile(name, []byte(text), 0o600)
+	}
 }
 
 // Segment opens the cached plaintext of an index segment. The path is good

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"slices"
 
 	"garret/index"
 	"garret/store/object"
@@ -87,6 +88,7 @@ func (b *Builder) Add(plain []byte, ids []index.ID) (offset, length uint32, ordi
 
 func (b *Builder) seal(plain []byte, ordinal uint32, directory bool) {
 	nonce := b.nonce(ordinal)
+	b.buf = slices.Grow(b.buf, len(plain)+overhead) // AEADs grow by just what they need
 	b.buf = b.aead.Seal(b.buf, nonce[:], plain, associated(b.header.Pack, b.header.Kind, ordinal, directory))
 }
 

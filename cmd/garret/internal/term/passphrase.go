@@ -189,22 +189,27 @@ func fromCommand(ctx context.Context, line string) ([]byte, error) {
 	switch err := cmd.Run(); {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case errors.Is(err, ErrTooLong):
+	case out.full: // of which the command may have died
 		return nil, ErrTooLong
 	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
 		return nil, fmt.Errorf("the command failed: %w", err)
 	}
-	return readLimited(&out.Buffer)
+	return readLimited(bytes.NewReader(out.data))
 }
 
 // limitedBuffer holds as much as readLimited looks at.
-type limitedBuffer struct{ bytes.Buffer }
+type limitedBuffer struct {
+	data []byte
+	full bool
+}
 
 func (b *limitedBuffer) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > maxPassphrase+2 {
+	if len(b.data)+len(p) > maxPassphrase+2 {
+		b.full = true
 		return 0, ErrTooLong
 	}
-	return b.Buffer.Write(p)
+	b.data = append(b.data, p...)
+	return len(p), nil
 }
 
 // readLimited reads to the end and strips one newline there.

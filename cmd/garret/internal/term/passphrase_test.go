@@ -123,6 +123,7 @@ func TestSourcesThatFail(t *testing.T) {
 		{envFD, "-1", `GARRET_PASSPHRASE_FD: "-1" is not the number of a file descriptor`},
 		{envFD, "987654", "GARRET_PASSPHRASE_FD: read file descriptor 987654: bad file descriptor"},
 		{envCommand, "echo wrong; exit 3", "GARRET_PASSCOMMAND: the command failed: exit status 3"},
+		{envCommand, "yes", "GARRET_PASSCOMMAND: " + ErrTooLong.Error()},
 		{envCommand, "", "GARRET_PASSCOMMAND: the passphrase is empty"},
 		{envFile, "/no/such/file", "GARRET_PASSPHRASE_FILE: open /no/such/file: no such file or directory"},
 		{envFile, "/", "GARRET_PASSPHRASE_FILE: read /: is a directory"},
@@ -138,11 +139,11 @@ func TestSourcesThatFail(t *testing.T) {
 // The command's standard input is not the program's, which may be what is
 // backed up; and a command that hangs can be interrupted.
 func TestPassCommand(t *testing.T) {
-	setenv(t, map[string]string{envCommand: "cat; sleep 60 & echo after"})
+	setenv(t, map[string]string{envCommand: "cat; sleep 20 2>/dev/null & echo after"})
 	if pass, _, err := Passphrase(t.Context(), Sources{}); string(pass) != "after" || err != nil {
 		t.Errorf("a command that reads its input: %q, %v", pass, err)
 	}
-	setenv(t, map[string]string{envCommand: "sleep 60 & echo x; wait"})
+	setenv(t, map[string]string{envCommand: "sleep 20 2>/dev/null & echo x; wait"})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	begin := time.Now()

@@ -1,0 +1,36 @@
+# garret: `make demo` shows the main job, `make test` runs the tests.
+
+GO ?= go
+export CGO_ENABLED ?= 0
+
+# Packages with concurrency run under the race detector where there is a C
+# compiler, which the detector needs.
+CC_FOUND := $(shell command -v $(or $(CC),cc) 2>/dev/null)
+
+.PHONY: build demo test lint bench clean
+
+build:
+	$(GO) build -trimpath -o bin/garret ./cmd/garret
+
+demo: build
+	$(GO) run ./bench/demo
+
+# Everything, with the race detector if there is a C compiler.
+test: build
+ifneq ($(CC_FOUND),)
+	CGO_ENABLED=1 $(GO) test -race -timeout 9m ./...
+else
+	$(GO) test -timeout 9m ./...
+endif
+
+lint:
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+# Micro-benchmarks of every stage.
+bench:
+	$(GO) test -run '^$$' -bench . -benchtime 1s ./...
+
+clean:
+	rm -rf bin
