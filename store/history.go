@@ -221,6 +221,19 @@ func Parents(snaps []*Snapshot, host string, sources []string) []*Snapshot {
 	return parents
 }
 
+// Checkpoints returns all partial snapshots of this host and these sources.
+// None is needed once a complete one has followed, and one that a run could not
+// remove then is left to the next.
+func Checkpoints(snaps []*Snapshot, host string, sources []string) []*Snapshot {
+	var partial []*Snapshot
+	for _, s := range snaps {
+		if s.Partial && s.Host == host && sameSources(s.Sources, sources) {
+			partial = append(partial, s)
+		}
+	}
+	return partial
+}
+
 func sameSources(a [][]byte, b []string) bool {
 	return slices.EqualFunc(a, b, func(x []byte, y string) bool { return string(x) == y })
 }

@@ -72,9 +72,13 @@ func (s *Session) open(ctx context.Context) error {
 		return err
 	}
 	// The effective index: rows whose pack is listed with the right size and
-	// is not condemned. Nothing else may be deduplicated against.
+	// is not condemned. Nothing else may be deduplicated against, but what this
+	// session stores from now on: nobody condemns a live session's packs.
 	s.reusable = len(condemned) == 0
 	s.set.Restrict(func(p index.Pack) bool {
+		if p.ID.Session() == s.id {
+			return true
+		}
 		size, listed := packs[p.ID]
 		sound := listed && size == int64(p.Size)
 		if !sound {

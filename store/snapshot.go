@@ -196,20 +196,29 @@ func (r *Repository) readSnapshot(ctx context.Context, id SnapshotID) (*storedSn
 // Details reads the part of a snapshot that listing does not need.
 func (r *Repository) Details(ctx context.Context, id SnapshotID) (*Details, error) {
 	s, err := r.readSnapshot(ctx, id)
+	var d *Details
+	if err == nil {
+		d, err = r.openDetails(id, s)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("snapshot %s: %w", id.Short(), err)
 	}
+	return d, nil
+}
+
+// openDetails decodes the part under the session's key.
+func (r *Repository) openDetails(id SnapshotID, s *storedSnapshot) (*Details, error) {
 	session, err := r.keys.OpenSession(s.epoch, s.encapsulation)
 	if err != nil {
-		return nil, fmt.Errorf("snapshot %s: %w", id.Short(), err)
+		return nil, err
 	}
 	plain, err := session.Open(snapshotName(id), nil, s.details)
 	if err != nil {
-		return nil, fmt.Errorf("snapshot %s: %w", id.Short(), err)
+		return nil, err
 	}
 	d := &Details{}
 	if err := json.Unmarshal(plain, d); err != nil {
-		return nil, fmt.Errorf("snapshot %s: %w: %w", id.Short(), object.ErrDamaged, err)
+		return nil, fmt.Errorf("%w: %w", object.ErrDamaged, err)
 	}
 	return d, nil
 }

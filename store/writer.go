@@ -297,7 +297,8 @@ func (w *writer) newPacking(kind index.Kind) (*packing, error) {
 // loses little, then in proportion to what the run has stored; and before the
 // rows in memory become many.
 const (
-	segmentEvery = 64 << 20 // bytes stored
+	segmentPacks = 2        // so many are stored before the next segment, …
+	segmentEvery = 64 << 20 // … or so many bytes if packs are large
 	segmentShare = 8        // of what the run has stored
 	segmentRows  = 128 << 10
 )
@@ -349,7 +350,8 @@ func (w *writer) storePack(p *packing) error {
 }
 
 func (w *writer) segmentDue() bool {
-	return w.sinceSegment >= max(segmentEvery, w.stored.Load()/segmentShare) || w.rows.Len() >= segmentRows
+	least := min(segmentEvery, segmentPacks*int64(w.s.repo.config.PackSize))
+	return w.sinceSegment >= max(least, w.stored.Load()/segmentShare) || w.rows.Len() >= segmentRows
 }
 
 // writeSegment stores the rows gathered so far as an index segment and maps

@@ -22,7 +22,7 @@ func (c *catCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	if e.Type != tree.Regular {
-		return fmt.Errorf("%q is a %s, not a file", path, typeName(e.Type))
+		return fmt.Errorf("%q is a %s, not a file", "/"+path, typeName(e.Type))
 	}
 	if _, err := t.Open(ctx, e).WriteTo(a.stdout); err != nil {
 		return fmt.Errorf("%q: %w", path, err)

@@ -54,11 +54,11 @@ var reasons = []struct {
 }{
 	{errWarnings, exitWarnings, ""},
 	{errDamaged, exitDamaged, ""},
-	{keys.ErrPassphrase, exitPassphrase, "the passphrase is wrong"},
-	{keys.ErrPassphraseUnused, exitPassphrase, "this repository is not encrypted, but a passphrase was given; make sure that it is yours, then unset the passphrase"},
+	{keys.ErrPassphrase, exitPassphrase, ""},
+	{keys.ErrPassphraseUnused, exitPassphrase, "make sure that it is yours, then unset the passphrase"},
 	{object.ErrReadFeature, exitNewer, ""},
 	{object.ErrWriteFeature, exitNewer, ""},
-	{store.ErrNoRepository, exitNoRepo, ""},
+	{keys.ErrUnsupported, exitNewer, ""},
 	{store.ErrHalfMade, exitNoRepo, ""},
 	{store.ErrNoSnapshot, exitNoSnapshot, ""},
 	{store.ErrAmbiguous, exitNoSnapshot, ""},
@@ -80,6 +80,8 @@ var reasons = []struct {
 	{object.ErrDamaged, exitDamaged, ""},
 	{keys.ErrAuthentication, exitDamaged, ""},
 	{keys.ErrDamaged, exitDamaged, ""},
+	{store.ErrNoKey, exitDamaged, ""},
+	{store.ErrNoRepository, exitNoRepo, ""}, // after what is wrong with a config that is there
 	{codec.ErrMethod, exitFailed, ""},
 	{fs.ErrNotExist, exitNotFound, ""},
 }
@@ -105,10 +107,7 @@ func explain(stderr io.Writer, err error) int {
 	}
 	// errors.Join puts one error a line; a message is one.
 	text := strings.ReplaceAll(err.Error(), "\n", "; ")
-	switch {
-	case code == exitPassphrase && hint != "":
-		text = hint
-	case hint != "":
+	if hint != "" {
 		text += "; " + hint
 	}
 	fmt.Fprintf(stderr, "garret: %s\n", text)

@@ -68,6 +68,45 @@ func typeName(t tree.Type) string {
 	return "unknown"
 }
 
+// modeString shows type and permissions as ls(1) does.
+func modeString(n *tree.Node) string {
+	kind := byte('?')
+	switch n.Type {
+	case tree.Regular:
+		kind = '-'
+	case tree.Directory:
+		kind = 'd'
+	case tree.Symlink:
+		kind = 'l'
+	case tree.BlockDevice:
+		kind = 'b'
+	case tree.CharDevice:
+		kind = 'c'
+	case tree.FIFO:
+		kind = 'p'
+	}
+	s := []byte{kind}
+	for i := 8; i >= 0; i-- {
+		bit := byte('-')
+		if n.Mode>>i&1 != 0 {
+			bit = "xwr"[i%3]
+		}
+		s = append(s, bit)
+	}
+	// Set-uid, set-gid and sticky stand in the place of the three x.
+	for i, special := range []byte("sst") {
+		at := 3 * (i + 1)
+		switch {
+		case n.Mode&(0o4000>>i) == 0:
+		case s[at] == 'x':
+			s[at] = special
+		default:
+			s[at] = special - 'a' + 'A'
+		}
+	}
+	return string(s)
+}
+
 func (c *lsCmd) Run(ctx context.Context, a *app) (err error) {
 	o, err := a.openReader(ctx, readCache)
 	if err != nil {
@@ -89,7 +128,7 @@ func (c *lsCmd) Run(ctx context.Context, a *app) (err error) {
 			return printJSON(out, newNodeJSON(path, e.Node))
 		case c.Long:
 			owner, group := ownerNames(e.Node)
-			_, err := fmt.Fprintf(out, "%s %-8s %-8s %12d %s %s%s\n", e.FileMode(), owner, group, e.Size,
+			_, err := fmt.Fprintf(out, "%s %-8s %-8s %12d %s %s%s\n", modeString(e.Node), owner, group, e.Size,
 				e.ModTime.Time().Local().Format("2006-01-02 15:04:05"), term.Name(path), linkSuffix(e.Node))
 			return err
 		default:

@@ -39,6 +39,7 @@ type cli struct {
 	Mount     mountCmd     `cmd:"" help:"Show snapshots as a read-only directory tree."`
 	Umount    umountCmd    `cmd:"" help:"End a mount."`
 	Restore   restoreCmd   `cmd:"" help:"Write files of a snapshot back."`
+	Check     checkCmd     `cmd:"" help:"Find damage."`
 	Cache     cacheCmd     `cmd:"" help:"Show or clear the local cache."`
 	Version   versionCmd   `cmd:"" help:"Show the version."`
 }

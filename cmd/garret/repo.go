@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"garret/cmd/garret/internal/term"
 	"garret/keys"
@@ -42,6 +43,9 @@ func (a *app) backend() (backend.Backend, error) {
 	b, err := local.Open(place)
 	if errors.Is(err, backend.ErrNotExist) {
 		return nil, fmt.Errorf("%w at %s; `garret init` makes one", store.ErrNoRepository, place)
+	}
+	if errors.Is(err, syscall.ENOTDIR) {
+		return nil, fmt.Errorf("%w: %s is not a directory; name another with -r", store.ErrNoRepository, place)
 	}
 	return b, err
 }
@@ -83,6 +87,9 @@ func (a *app) unlock(ctx context.Context, b backend.Backend) (*store.Repository,
 		return nil, errors.New("no passphrase: set GARRET_PASSPHRASE, GARRET_PASSPHRASE_FD, GARRET_PASSCOMMAND or GARRET_PASSPHRASE_FILE, or run on a terminal")
 	}
 	r, err := l.Unlock(keys.Passphrase(pass))
+	if errors.Is(err, keys.ErrPassphrase) {
+		err = keys.ErrPassphrase // it fits none of the slots, whichever is named
+	}
 	if err != nil {
 		return nil, fmt.Errorf("repository %s: %w", b.Location(), err)
 	}

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"garret/cmd/garret/internal/term"
 	"garret/fs/restore"
+	"garret/fs/tree"
 )
 
 type restoreCmd struct {
@@ -20,6 +22,34 @@ type restoreCmd struct {
 // readCache is the memory for decoded frames when files are read in order.
 const readCache = 32 << 20
 
+// restoreJSON is what a restore did, for programs.
+type restoreJSON struct {
+	Files       uint64            `json:"files"`
+	Directories uint64            `json:"directories"`
+	Symlinks    uint64            `json:"symlinks"`
+	HardLinks   uint64            `json:"hard_links"`
+	Others      uint64            `json:"others"`
+	Bytes       uint64            `json:"bytes"`
+	Written     uint64            `json:"bytes_written"` // without holes
+	Lost        uint64            `json:"bytes_lost"`    // zeros now
+	Warnings    uint64            `json:"warnings"`
+	Denied      map[string]uint64 `json:"denied,omitempty"` // entries that lack what could not be set
+}
+
+func newRestoreJSON(s restore.Stats) restoreJSON {
+	j := restoreJSON{
+		Files: s.Files, Directories: s.Dirs, Symlinks: s.Symlinks, HardLinks: s.HardLinks, Others: s.Specials,
+		Bytes: s.Bytes, Written: s.Written, Lost: s.Lost, Warnings: s.Warnings,
+	}
+	for _, d := range s.Denied {
+		if j.Denied == nil {
+			j.Denied = make(map[string]uint64)
+		}
+		j.Denied[d.What] = d.Entries
+	}
+	return j
+}
+
 func (c *restoreCmd) Run(ctx context.Context, a *app) (err error) {
 	o, err := a.openReader(ctx, readCache)
 	if err != nil {
@@ -29,6 +59,9 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) (err error) {
 	t, from, path, err := a.resolve(ctx, o, c.Target)
 	if err != nil {
 		return err
+	}
+	if strings.HasSuffix(path, "/") && from.Type != tree.Directory {
+		return fmt.Errorf("%q is a %s, and only a directory has content; name it without the slash at the end", path, typeName(from.Type))
 	}
 	progress := &restore.Progress{}
 	line := startProgress(a.stderr, c.Quiet, c.JSON, func() term.Counts {
@@ -52,7 +85,7 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	switch {
 	case c.JSON:
-		err = printJSON(a.stdout, stats)
+		err = printJSON(a.stdout, newRestoreJSON(stats))
 	case !c.Quiet:
 		_, err = fmt.Fprintf(a.stderr, "restored %d files (%s), %d directories, %d symbolic links, %d hard links, %d others\n",
 			stats.Files, term.Size(stats.Bytes), stats.Dirs, stats.Symlinks, stats.HardLinks, stats.Specials)

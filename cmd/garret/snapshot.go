@@ -33,10 +33,11 @@ func (c *snapshotCmd) Run(ctx context.Context, a *app) error {
 	if c.Host == "" {
 		c.Host = hostname()
 	}
-	for _, name := range []string{c.Label, c.Host} {
-		if err := store.ValidLabel(name); err != nil {
-			return err
-		}
+	if err := store.ValidLabel(c.Label); err != nil {
+		return fmt.Errorf("label: %w", err)
+	}
+	if err := store.ValidLabel(c.Host); err != nil {
+		return fmt.Errorf("host: %w", err)
 	}
 	r, err := a.open(ctx)
 	if err != nil {
@@ -46,17 +47,9 @@ func (c *snapshotCmd) Run(ctx context.Context, a *app) error {
 	if c.Compression != nil {
 		r.SetCompression(*c.Compression)
 	}
-	job := &snapshotJob{snapshotCmd: c, app: a, repo: r}
 	a.graceful()
-	var snap *store.Snapshot
-	for attempt := 0; ; attempt++ {
-		snap, err = job.run(ctx)
-		if !errors.Is(err, store.ErrFenced) || attempt == 2 {
-			break
-		}
-		// What was reused may be gone: walk again and look everything up anew.
-		fmt.Fprintln(a.stderr, "garret: the machine was paused for so long that a collector gave up on this run; starting again")
-	}
+	job := &snapshotJob{snapshotCmd: c, app: a, repo: r}
+	snap, err := job.run(ctx)
 	if err != nil {
 		return err
 	}
@@ -101,14 +94,38 @@ type snapshotJob struct {
 // parentCache is the memory for the parent's decoded frames, bytes.
 const parentCache = 12 << 20
 
-func (j *snapshotJob) run(ctx context.Context) (_ *store.Snapshot, err error) {
+// maxAttempts bounds how often a run begins again because it was given up on.
+const maxAttempts = 3
+
+// errNothingYet ends a run that was interrupted before it had anything to keep.
+var errNothingYet = fmt.Errorf("nothing was stored yet: %w", context.Canceled)
+
+func (j *snapshotJob) run(ctx context.Context) (*store.Snapshot, error) {
+	for n := 1; ; n++ {
+		snap, err := j.attempt(ctx)
+		if !errors.Is(err, store.ErrFenced) || n == maxAttempts {
+			return snap, err
+		}
+		// What was reused may be gone: walk again and look everything up anew.
+		fmt.Fprintln(j.stderr, "garret: the machine was paused for so long that a collector gave up on this run; starting again")
+	}
+}
+
+// attempt walks the sources once.
+func (j *snapshotJob) attempt(ctx context.Context) (snap *store.Snapshot, err error) {
 	started := time.Now()
 	j.warnings, j.families = nil, make(map[string]bool)
 	s, err := j.repo.NewSession(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = firstError(err, s.Close(ctx)) }()
+	defer func() {
+		closeErr := s.Close(ctx)
+		if err == nil && closeErr != nil {
+			// The snapshot is there, and a lease that stays expires.
+			fmt.Fprintf(j.stderr, "garret: warning: snapshot %s is stored, but its session cannot be ended: %v\n", snap.ID.Short(), closeErr)
+		}
+	}()
 	for _, p := range s.Problems() {
 		fmt.Fprintf(j.stderr, "garret: warning: %v; what it indexes is stored again\n", p)
 	}
@@ -160,6 +177,9 @@ func (j *snapshotJob) run(ctx context.Context) (_ *store.Snapshot, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if result.Root == nil {
+		return nil, errNothingYet
+	}
 	snap, details, err := j.record(started, sources, parents, result)
 	if err != nil {
 		return nil, err
@@ -168,16 +188,19 @@ func (j *snapshotJob) run(ctx context.Context) (_ *store.Snapshot, err error) {
 		return nil, err
 	}
 	if !snap.Partial {
-		// A checkpoint has served once a whole snapshot of the same is there.
-		for _, p := range parents {
-			if p.Partial {
-				if err := j.repo.RemoveSnapshot(ctx, p.ID); err != nil {
-					fmt.Fprintf(j.stderr, "garret: warning: partial snapshot %s is not needed any more, but cannot be removed: %v\n", p.ID.Short(), err)
-				}
-			}
-		}
+		j.removeCheckpoints(ctx, store.Checkpoints(snaps, j.Host, sources))
 	}
 	return snap, nil
+}
+
+// removeCheckpoints removes partial snapshots: they have served once a whole
+// snapshot of the same is there.
+func (j *snapshotJob) removeCheckpoints(ctx context.Context, checkpoints []*store.Snapshot) {
+	for _, c := range checkpoints {
+		if err := j.repo.RemoveSnapshot(ctx, c.ID); err != nil {
+			fmt.Fprintf(j.stderr, "garret: warning: partial snapshot %s is not needed any more, but cannot be removed: %v\n", c.ID.Short(), err)
+		}
+	}
 }
 
 // warn prints a warning and keeps it for the record.

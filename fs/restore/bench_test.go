@@ -42,7 +42,6 @@ func BenchmarkSmallFiles(b *testing.B) {
 		}
 		root.Children = append(root.Children, dir)
 	}
-	dress(&root, uint32(os.Geteuid()), uint32(os.Getegid()))
 	benchmark(b, root)
 }
 

@@ -31,6 +31,7 @@ type fixture struct {
 func build(t testing.TB, spec treetest.Spec) *fixture {
 	t.Helper()
 	store := treetest.New()
+	dress(&spec)
 	root, err := store.Build(spec, chunk)
 	if err != nil {
 		t.Fatal(err)
@@ -45,6 +46,23 @@ func (f *fixture) find(t testing.TB, path string) view.Entry {
 		t.Fatal(err)
 	}
 	return e
+}
+
+// dress gives a time to nodes that have none, and this user to those that would
+// be root's.
+func dress(s *treetest.Spec) {
+	if s.ModTime.IsZero() {
+		s.ModTime = tree.Time{Sec: 1e9 + int64(len(s.Name)), Nsec: 123456789}
+		if s.Inode != 0 {
+			s.ModTime.Sec = int64(s.Inode)
+		}
+	}
+	if s.UID == 0 {
+		s.UID, s.GID = uint32(os.Geteuid()), uint32(os.Getegid())
+	}
+	for i := range s.Children {
+		dress(&s.Children[i])
+	}
 }
 
 // warning is what Options.Warn was told.

@@ -66,7 +66,9 @@ func TestLostContentPages(t *testing.T) {
 	for _, size := range []int{pieceBytes, 5*pieceBytes + 1} {
 		content := noise(9, size)
 		store := treetest.New()
-		root, err := store.Build(treetest.Dir("", treetest.File("file", string(content))), small)
+		spec := treetest.Dir("", treetest.File("file", string(content)))
+		dress(&spec)
+		root, err := store.Build(spec, small)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +100,7 @@ func TestLostContentPages(t *testing.T) {
 // A lost page of a directory costs the entries on it.
 func TestLostDirectoryPage(t *testing.T) {
 	spec := treetest.Dir("")
-	for i := range 8000 {
+	for i := range 3000 {
 		spec.Children = append(spec.Children, treetest.File(fmt.Sprintf("file%04d", i), ""))
 	}
 	f := build(t, spec)
@@ -117,8 +119,8 @@ func TestLostDirectoryPage(t *testing.T) {
 	if err != nil || len(*warnings) != 2 || !errors.Is((*warnings)[0].err, treetest.ErrLost) {
 		t.Fatalf("%v, %v", err, *warnings)
 	}
-	if stats.Files != 8000-lost {
-		t.Errorf("%d files restored, want %d", stats.Files, 8000-lost)
+	if stats.Files != 3000-lost {
+		t.Errorf("%d files restored, want %d", stats.Files, 3000-lost)
 	}
 }
 

@@ -107,30 +107,16 @@ func uglyTree(root bool) treetest.Spec {
 			xattrs(special("trusted fifo", tree.FIFO, 0), tree.Xattr{Name: "trusted.x", Value: []byte("y")}),
 		))
 	}
-	dress(&spec, uint32(os.Geteuid()), uint32(os.Getegid()))
 	return spec
-}
-
-// dress gives nodes that have none a time of their own and an owner.
-func dress(s *treetest.Spec, uid, gid uint32) {
-	if s.ModTime.IsZero() {
-		s.ModTime = tree.Time{Sec: 1e9 + int64(len(s.Name)), Nsec: 123456789}
-		if s.Inode != 0 {
-			s.ModTime.Sec = int64(s.Inode)
-		}
-	}
-	if s.UID == 0 {
-		s.UID, s.GID = uid, gid
-	}
-	for i := range s.Children {
-		dress(&s.Children[i], uid, gid)
-	}
 }
 
 // A restored tree that lacks anything of this would be a loss nobody notices
 // until it matters.
 func TestEverything(t *testing.T) {
-	f := build(t, uglyTree(os.Geteuid() == 0))
+	if os.Geteuid() != 0 {
+		t.Skip("needs root; TestOrdinaryUser tests the rest")
+	}
+	f := build(t, uglyTree(true))
 	dest := filepath.Join(t.TempDir(), "made", "dest")
 	o, warnings := f.options(dest)
 	o.Progress = new(Progress)
@@ -183,10 +169,10 @@ func TestOrdinaryUser(t *testing.T) {
 // What an ordinary user may not set is said once a kind; the rest is restored.
 func TestDenied(t *testing.T) {
 	dir := becomeNobody(t)
-	spec := treetest.Dir("")
+	spec := with(treetest.Dir(""), func(n *tree.Node) { n.UID, n.GID = 1, 1 })
 	for i := range 10 {
 		spec.Children = append(spec.Children, with(treetest.File(fmt.Sprint("file", i), "x"), func(n *tree.Node) {
-			n.Mode, n.UID, n.GID = 0o6755, 0, 0
+			n.Mode, n.UID, n.GID = 0o6755, 1, 1
 			n.Xattrs = []tree.Xattr{{Name: "trusted.x", Value: []byte("y")}, {Name: "user.x", Value: []byte("y")}}
 		}), special(fmt.Sprint("dev", i), tree.BlockDevice, 5))
 	}
@@ -335,14 +321,13 @@ func TestExistingDestination(t *testing.T) {
 		t.Fatal(err)
 	}
 	spec := treetest.Dir("", treetest.File("file", "x"), treetest.Dir("dir", treetest.File("file", "x")), special("fifo", tree.FIFO, 0))
-	dress(&spec, uint32(os.Geteuid()), uint32(os.Getegid()))
 	f := build(t, spec)
 	f.restore(t, dest)
 	info, err := os.Stat(dest)
 	if err != nil || info.Mode() != os.ModeDir|os.ModeSticky|0o777 {
 		t.Errorf("destination: %v, %v", info.Mode(), err)
 	}
-	for _, child := range spec.Children {
+	for _, child := range f.spec.Children {
 		check(t, dest+"/"+child.Name, child)
 	}
 }

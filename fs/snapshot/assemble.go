@@ -66,7 +66,10 @@ func (a *assembler) run(ctx context.Context) error {
 			return nil
 		}
 		for i := range b.n {
-			err := a.entry(ctx, &b.entries[i])
+			err := a.stopped()
+			if err == nil {
+				err = a.entry(ctx, &b.entries[i])
+			}
 			if err == errStopped {
 				return a.stop(ctx)
 			}
@@ -75,6 +78,18 @@ func (a *assembler) run(ctx context.Context) error {
 			}
 		}
 		a.free <- b // it has room for all there are
+	}
+}
+
+// stopped returns errStopped once Stop is closed. It is asked between any two
+// pieces of work: where storing is slower than reading, the next is always
+// there, and nothing ever waits for it.
+func (a *assembler) stopped() error {
+	select {
+	case <-a.o.Stop:
+		return errStopped
+	default:
+		return nil
 	}
 }
 

@@ -92,6 +92,9 @@ func (a *assembler) take(ctx context.Context, e *entry) error {
 	var parts int
 	var first tree.Part
 	for {
+		if err := a.stopped(); err != nil {
+			return err
+		}
 		var p piece
 		select {
 		case p = <-e.pieces:

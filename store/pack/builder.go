@@ -105,8 +105,8 @@ func (b *Builder) Finish() []byte {
 	}
 	b.seal(dir, uint32(len(b.frames)), true)
 	body := len(b.buf)
-	for at := 0; at < body; at += cellSize {
-		b.buf = binary.LittleEndian.AppendUint32(b.buf, crc32.Checksum(b.buf[at:min(at+cellSize, body)], object.Castagnoli))
+	for at := 0; at < body; at += CellSize {
+		b.buf = binary.LittleEndian.AppendUint32(b.buf, crc32.Checksum(b.buf[at:min(at+CellSize, body)], object.Castagnoli))
 	}
 	b.buf = binary.LittleEndian.AppendUint64(b.buf, uint64(body))
 	b.buf = binary.LittleEndian.AppendUint32(b.buf, uint32(len(dir)+overhead))

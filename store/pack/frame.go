@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"garret/store/codec"
 	"garret/store/object"
@@ -31,6 +32,9 @@ const (
 	footer       = 32                // bytes
 	magic        = "garret-pack\x00" // at the very end
 )
+
+// CellSize is how many bytes of the body one CRC32C covers.
+const CellSize = 4096
 
 // ErrDamaged is object.ErrDamaged: the bytes are not what was written.
 var ErrDamaged = object.ErrDamaged
@@ -83,8 +87,19 @@ type Frame struct {
 // DecodeFrame decompresses a frame's plaintext. Sizes are checked before memory
 // is taken.
 func DecodeFrame(plain []byte) (*Frame, error) {
+	f := new(Frame)
+	if err := f.Decode(plain); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Decode is DecodeFrame into f's own memory, which is reused where it is large
+// enough: blobs that were taken out of f before are overwritten. After an
+// error f holds nothing of use.
+func (f *Frame) Decode(plain []byte) error {
 	if len(plain) < 5 {
-		return nil, fmt.Errorf("frame of %d bytes: %w", len(plain), ErrDamaged)
+		return fmt.Errorf("frame of %d bytes: %w", len(plain), ErrDamaged)
 	}
 	c := codec.Codec(plain[0])
 	rawLen := int(plain[1]) | int(plain[2])<<8 | int(plain[3])<<16
@@ -92,28 +107,31 @@ func DecodeFrame(plain []byte) (*Frame, error) {
 	count, n := binary.Uvarint(rest)
 	// Each blob's length takes a byte at least, so count is bounded by what is there.
 	if n <= 0 || count == 0 || count > MaxBlobs || count > uint64(len(rest)-n) || rawLen > MaxRaw {
-		return nil, fmt.Errorf("frame of %d blobs and %d bytes: %w", count, rawLen, ErrDamaged)
+		return fmt.Errorf("frame of %d blobs and %d bytes: %w", count, rawLen, ErrDamaged)
 	}
 	rest = rest[n:]
-	ends := make([]uint32, count)
+	f.ends = slices.Grow(f.ends[:0], int(count))[:count]
 	end := uint64(0)
-	for i := range ends {
+	for i := range f.ends {
 		l, n := binary.Uvarint(rest)
 		if n <= 0 || l > uint64(rawLen)-end {
-			return nil, fmt.Errorf("frame's blob lengths: %w", ErrDamaged)
+			return fmt.Errorf("frame's blob lengths: %w", ErrDamaged)
 		}
 		rest = rest[n:]
 		end += l
-		ends[i] = uint32(end)
+		f.ends[i] = uint32(end)
 	}
 	if end != uint64(rawLen) {
-		return nil, fmt.Errorf("frame's blobs are %d bytes, not %d: %w", end, rawLen, ErrDamaged)
+		return fmt.Errorf("frame's blobs are %d bytes, not %d: %w", end, rawLen, ErrDamaged)
 	}
-	raw := make([]byte, rawLen)
-	if err := codec.Decompress(c, raw, rest); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	if f.raw == nil || cap(f.raw) < rawLen {
+		f.raw = make([]byte, rawLen) // exactly: a cached frame is charged for it
 	}
-	return &Frame{raw, ends}, nil
+	f.raw = f.raw[:rawLen]
+	if err := codec.Decompress(c, f.raw, rest); err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return nil
 }
 
 // Len returns the number of blobs.

@@ -83,7 +83,7 @@ func readPack(t testing.TB, data []byte) (Layout, []Placed, error) {
 // body ends within a cell.
 func TestPackRoundTrip(t *testing.T) {
 	// Sizes of a frame with which the body ends on a cell's edge.
-	edge := 2*cellSize - testHeader.Len() - overhead - (overhead + frameEntry + 32)
+	edge := 2*CellSize - testHeader.Len() - overhead - (overhead + frameEntry + 32)
 	for _, frames := range [][]int{
 		{}, {0}, {1}, {edge - 1}, {edge}, {edge + 1}, {100, 0, 5000, 3}, make([]int, 300), {1 << 20},
 	} {
@@ -95,7 +95,7 @@ func TestPackRoundTrip(t *testing.T) {
 		if fmt.Sprint(got) != fmt.Sprint(append([]Placed{}, want...)) || l.Frames != len(frames) {
 			t.Fatalf("%d frames: the directory says\n%v, not\n%v", len(frames), got, want)
 		}
-		if c := cells(l.Body); c != int64(len(l.CRCs)) || (c-1)*cellSize >= l.Body || c*cellSize < l.Body {
+		if c := cells(l.Body); c != int64(len(l.CRCs)) || (c-1)*CellSize >= l.Body || c*CellSize < l.Body {
 			t.Errorf("%d cells for %d bytes", c, l.Body)
 		}
 		o := opener(t, testHeader)
@@ -244,8 +244,8 @@ func TestRot(t *testing.T) {
 		if err := l.VerifyCells(r, func(r Range) { bad = append(bad, r) }); err != nil {
 			t.Fatal(err)
 		}
-		start := int64(at) / cellSize * cellSize
-		if want := (Range{start, min(cellSize, l.Body-start)}); len(bad) != 1 || bad[0] != want {
+		start := int64(at) / CellSize * CellSize
+		if want := (Range{start, min(CellSize, l.Body-start)}); len(bad) != 1 || bad[0] != want {
 			t.Fatalf("rot at %d: %v is bad, not %v", at, bad, want)
 		}
 	}
@@ -259,11 +259,11 @@ func TestRot(t *testing.T) {
 // Bad cells side by side are one stretch, and what is missing at the end of a
 // pack is bad though the buffer holds other bytes there.
 func TestVerifyCellsStretches(t *testing.T) {
-	const total = 700*cellSize + 10 // more than two windows
+	const total = 700*CellSize + 10 // more than two windows
 	data := bytes.Repeat([]byte("garret  "), total/8+1)[:total]
 	l := Layout{Body: total}
-	for at := 0; at < total; at += cellSize {
-		l.CRCs = append(l.CRCs, crc32.Checksum(data[at:min(at+cellSize, total)], object.Castagnoli))
+	for at := 0; at < total; at += CellSize {
+		l.CRCs = append(l.CRCs, crc32.Checksum(data[at:min(at+CellSize, total)], object.Castagnoli))
 	}
 	verify := func(data []byte) (bad []Range) {
 		if err := l.VerifyCells(bytes.NewReader(data), func(r Range) { bad = append(bad, r) }); err != nil {
@@ -273,14 +273,14 @@ func TestVerifyCellsStretches(t *testing.T) {
 	}
 	rotten := bytes.Clone(data)
 	for _, cell := range []int{0, 3, 4, 255, 256, 257, 700} {
-		rotten[cell*cellSize] ^= 1
+		rotten[cell*CellSize] ^= 1
 	}
-	want := []Range{{0, cellSize}, {3 * cellSize, 2 * cellSize}, {255 * cellSize, 3 * cellSize}, {700 * cellSize, 10}}
+	want := []Range{{0, CellSize}, {3 * CellSize, 2 * CellSize}, {255 * CellSize, 3 * CellSize}, {700 * CellSize, 10}}
 	if got := verify(rotten); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%v is bad, not %v", got, want)
 	}
-	want = []Range{{300 * cellSize, 400*cellSize + 10}}
-	if got := verify(data[:300*cellSize+5]); fmt.Sprint(got) != fmt.Sprint(want) {
+	want = []Range{{300 * CellSize, 400*CellSize + 10}}
+	if got := verify(data[:300*CellSize+5]); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("cut short: %v is bad, not %v", got, want)
 	}
 }

@@ -1,11 +1,14 @@
 package pack
 
 import (
+	"context"
 	"crypto/cipher"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 
 	"garret/index"
 	"garret/store/object"
@@ -47,7 +50,7 @@ type Layout struct {
 }
 
 // cells returns the number of cells of a body.
-func cells(body int64) int64 { return (body + cellSize - 1) / cellSize }
+func cells(body int64) int64 { return (body + CellSize - 1) / CellSize }
 
 // ReadLayout reads the trailer of a pack of that size.
 func ReadLayout(r io.ReaderAt, size int64) (Layout, error) {
@@ -89,39 +92,66 @@ func ReadLayout(r io.ReaderAt, size int64) (Layout, error) {
 type Range struct{ Offset, Length int64 }
 
 // VerifyCells reads the body and reports every stretch of cells whose CRC32C
-// does not match.
+// does not match or that cannot be read. It takes constant memory.
 func (l Layout) VerifyCells(r io.ReaderAt, bad func(Range)) error {
-	const window = 256 // cells, 1 MiB
-	buf := make([]byte, min(window*cellSize, l.Body))
+	const window = 256 * CellSize // 1 MiB
+	buf := make([]byte, min(window, l.Body))
 	var run Range
+	add := func(b Range) {
+		if run.Length > 0 && run.Offset+run.Length == b.Offset {
+			run.Length += b.Length
+			return
+		}
+		if run.Length > 0 {
+			bad(run)
+		}
+		run = b
+	}
 	for at := int64(0); at < l.Body; at += int64(len(buf)) {
 		part := buf[:min(int64(len(buf)), l.Body-at)]
-		n, err := r.ReadAt(part, at)
-		if err != nil && err != io.EOF {
-			return err
+		err := readFull(r, part, at)
+		if err == nil {
+			l.BadCells(part, at, add)
+			continue
 		}
-		for off := 0; off < len(part); off += cellSize {
-			cell := part[off:min(off+cellSize, len(part))]
-			// Beyond the end of a pack that was cut short lies what the
-			// buffer held before.
-			if off+len(cell) <= n && crc32.Checksum(cell, object.Castagnoli) == l.CRCs[(at+int64(off))/cellSize] {
-				continue
+		// One bad sector must not hide the rest: what can be read is read.
+		for off := 0; off < len(part); off += CellSize {
+			cell := part[off:min(off+CellSize, len(part))]
+			switch err := readFull(r, cell, at+int64(off)); {
+			case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrClosed),
+				errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+				return err // says nothing of the pack
+			case err != nil:
+				add(Range{at + int64(off), int64(len(cell))})
+			default:
+				l.BadCells(cell, at+int64(off), add)
 			}
-			start := at + int64(off)
-			if run.Length > 0 && run.Offset+run.Length == start {
-				run.Length += int64(len(cell))
-				continue
-			}
-			if run.Length > 0 {
-				bad(run)
-			}
-			run = Range{start, int64(len(cell))}
 		}
 	}
 	if run.Length > 0 {
 		bad(run)
 	}
 	return nil
+}
+
+// BadCells reports every cell of data whose CRC32C does not match. data lies at
+// offset at, a multiple of CellSize, and ends with a cell.
+func (l Layout) BadCells(data []byte, at int64, bad func(Range)) {
+	for off := 0; off < len(data); off += CellSize {
+		cell := data[off:min(off+CellSize, len(data))]
+		if crc32.Checksum(cell, object.Castagnoli) != l.CRCs[(at+int64(off))/CellSize] {
+			bad(Range{at + int64(off), int64(len(cell))})
+		}
+	}
+}
+
+// readFull is r.ReadAt, for which a full read ends well even at the very end.
+func readFull(r io.ReaderAt, p []byte, off int64) error {
+	n, err := r.ReadAt(p, off)
+	if n == len(p) {
+		return nil
+	}
+	return err
 }
 
 // Placed is one frame of a directory: where it lies and what it holds.

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"garret/fs/compare"
+	"garret/store/backend/local"
+)
+
+// The real program, killed at random moments while it stores the Go library:
+// older snapshots stay whole, and so is the run that is left alone in the end.
+func TestKill(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes ten seconds")
+	}
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	p := newProgram(t)
+	small := crashSource(t, 256<<10)
+	p.must(t, "snapshot", "--quiet", "--host", "host", "--root", small, small)
+	first := crashCheck(t, p.storage)[0]
+
+	large := filepath.Join(goroot(t), "src")
+	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
+	longest, killed := 1500*time.Millisecond, 0
+	for i := range 8 {
+		// Another host each time: no run takes over files from one before.
+		cmd := p.command(t, "snapshot", "--quiet", "--host", fmt.Sprint("host", i), "--root", large, large)
+		began := time.Now()
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		delay := time.Duration(random.Int64N(int64(longest)))
+		alarm := time.AfterFunc(delay, func() { _ = cmd.Process.Kill() })
+		err := cmd.Wait()
+		alarm.Stop()
+		if err == nil {
+			longest = time.Since(began) // faster than thought
+		} else if killed++; !strings.Contains(err.Error(), "killed") {
+			t.Fatalf("after %v: %v", delay, err)
+		}
+		found := false
+		for _, s := range crashCheckRecords(t, p.storage) {
+			found = found || s.ID == first.ID
+		}
+		if !found {
+			t.Fatalf("killed after %v: the first snapshot is gone", delay)
+		}
+	}
+	if killed < 3 {
+		t.Errorf("only %d runs were killed", killed)
+	}
+	crashCompare(t, p.storage, first.ID, small)
+
+	id := strings.TrimSpace(p.must(t, "snapshot", "--quiet", "--host", "last", "--root", large, large))
+	p.must(t, "check", "--read-data")
+	dest := filepath.Join(t.TempDir(), "restored")
+	p.must(t, "restore", "--quiet", id, dest)
+	_, err := compare.Run(t.Context(), large, dest, compare.Options{}, func(d compare.Difference) { t.Error(d) })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// program is the real program with a repository of its own.
+type program struct {
+	path, repo string
+	storage    *local.Backend
+}
+
+func newProgram(t *testing.T) program {
+	p := program{path: filepath.Join(t.TempDir(), "garret"), repo: filepath.Join(t.TempDir(), "repo")}
+	build := exec.Command("go", "build", "-o", p.path, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v: %s", err, out)
+	}
+	var err error
+	if p.storage, err = local.Create(p.repo); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.storage.Close() })
+	if err := crashInit(t.Context(), p.storage); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (p program) command(t *testing.T, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(t.Context(), p.path, args...)
+	cmd.Env = append(os.Environ(), "GARRET_REPO="+p.repo, "GARRET_PASSPHRASE="+string(crashPass))
+	return cmd
+}
+
+// must runs a command that must succeed, and returns its output.
+func (p program) must(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := p.command(t, args...)
+	var messages strings.Builder
+	cmd.Stderr = &messages
+	out, err := cmd.Output()
+	if err != nil || messages.Len() != 0 {
+		t.Fatalf("garret %s: %v: %s%s", strings.Join(args, " "), err, out, &messages)
+	}
+	return string(out)
+}
+
+func goroot(t *testing.T) string {
+	out, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}

@@ -1,0 +1,350 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"garret/index"
+	"garret/store/object"
+	"garret/store/pack"
+)
+
+// run is a stretch of a pack that is read at once, by one worker.
+type run struct {
+	pack   *openedPack
+	pieces []piece
+}
+
+// piece is one frame, or a part of the header or of the directory.
+type piece struct {
+	from, to int64
+	frame    *placedFrame // nil: bytes that only a CRC32C covers here
+}
+
+func (r run) from() int64 { return r.pieces[0].from }
+func (r run) to() int64   { return r.pieces[len(r.pieces)-1].to }
+
+// runSize is about how much is read at once, bytes.
+const runSize = 2 << 20
+
+// emitRuns cuts a pack's body, header and directory included, into runs, in
+// storage order.
+func emitRuns(o *openedPack, emit func(run) error) error {
+	next := run{pack: o}
+	add := func(p piece) error {
+		if len(next.pieces) > 0 && p.to-next.from() > runSize {
+			if err := emit(next); err != nil {
+				return err
+			}
+			next = run{pack: o}
+		}
+		next.pieces = append(next.pieces, p)
+		return nil
+	}
+	at := int64(0)
+	plain := func(to int64) error {
+		for at < to {
+			from := at
+			at = min(to, from+runSize)
+			if err := add(piece{from: from, to: at}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for i := range o.frames {
+		f := &o.frames[i]
+		if err := plain(int64(f.offset)); err != nil {
+			return err
+		}
+		at = int64(f.offset) + int64(f.length)
+		if err := add(piece{int64(f.offset), at, f}); err != nil {
+			return err
+		}
+	}
+	if err := plain(o.layout.Body); err != nil {
+		return err
+	}
+	if len(next.pieces) == 0 {
+		return nil
+	}
+	return emit(next)
+}
+
+// readFrames verifies the runs that produce emits, on all cores.
+func (c *checker) readFrames(ctx context.Context, produce func(ctx context.Context, emit func(run) error) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	runs := make(chan run)
+	g.Go(func() error {
+		defer close(runs)
+		return produce(ctx, func(r run) error {
+			select {
+			case runs <- r:
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		})
+	})
+	for range runtime.GOMAXPROCS(0) {
+		g.Go(func() error {
+			w := &frameWorker{c: c, hasher: &hasher{c.r.keys.Hasher(false), c.r.keys.Hasher(true)}}
+			for r := range runs {
+				if err := w.verify(ctx, r); err != nil {
+					return err
+				}
+				c.add(&c.result.Bytes, r.to()-r.from())
+				c.progress.Bytes.Add(r.to() - r.from())
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// frameWorker verifies frames, with memory of its own that it reuses.
+type frameWorker struct {
+	c      *checker
+	hasher *hasher
+	buf    []byte
+	frame  pack.Frame
+}
+
+// verify reads a run and verifies its frames and, where the pack's trailer is
+// sound, the cells that begin in it.
+func (w *frameWorker) verify(ctx context.Context, r run) error {
+	o, c := r.pack, w.c
+	from, to := r.from(), r.to()
+	if o.layout != nil { // whole cells
+		from -= from % pack.CellSize
+		to = min(o.layout.Body, (to+pack.CellSize-1)/pack.CellSize*pack.CellSize)
+	}
+	w.buf = slices.Grow(w.buf[:0], int(to-from))[:to-from]
+	err := readWhole(object.ReaderAt{Ctx: ctx, Backend: c.r.backend, Name: o.name()}, w.buf, from)
+	if stop := fatal(ctx, err); stop != nil {
+		return stop
+	}
+	if err != nil {
+		return w.unreadable(ctx, r, err)
+	}
+	var rotten []pack.Range
+	if o.layout != nil {
+		o.layout.BadCells(w.buf, from, func(b pack.Range) { rotten = append(rotten, b) })
+	}
+	var failed []pack.Range
+	for _, p := range r.pieces {
+		if p.frame == nil {
+			continue
+		}
+		if err := w.openFrame(o, p.frame, w.buf[p.from-from:p.to-from]); err != nil {
+			if o.layout != nil && !touches(rotten, p.from, p.to) {
+				err = fmt.Errorf("%w, although its CRC32C does: it was written like this", err)
+			}
+			failed = append(failed, pack.Range{Offset: p.from, Length: p.to - p.from})
+			c.badFrame(o.packState, p.frame, err)
+		}
+	}
+	for _, b := range rotten {
+		// What a failed frame explains is not told twice.
+		if b.Offset >= r.from() && !touches(failed, b.Offset, b.Offset+b.Length) {
+			c.problem(Problem{Object: o.name(), Offset: uint64(b.Offset), Length: uint64(b.Length),
+				Err: fmt.Errorf("%w: its CRC32C does not match", object.ErrDamaged)})
+		}
+	}
+	return nil
+}
+
+func touches(ranges []pack.Range, from, to int64) bool {
+	return slices.ContainsFunc(ranges, func(r pack.Range) bool { return r.Offset < to && from < r.Offset+r.Length })
+}
+
+// unreadable reports a run that could not be read, piece by piece: what can be
+// read of it is.
+func (w *frameWorker) unreadable(ctx context.Context, r run, err error) error {
+	switch {
+	case missing(err):
+		w.c.vanished(r.pack.packState)
+		return nil
+	case len(r.pieces) > 1:
+		for i := range r.pieces {
+			if err := w.verify(ctx, run{r.pack, r.pieces[i : i+1]}); err != nil {
+				return err
+			}
+		}
+		return nil
+	case r.pieces[0].frame != nil:
+		w.c.badFrame(r.pack.packState, r.pieces[0].frame, err)
+		return nil
+	}
+	w.c.problem(Problem{Object: r.pack.name(), Offset: uint64(r.from()), Length: uint64(r.to() - r.from()), Err: err})
+	return nil
+}
+
+// openFrame decrypts a frame in place, decompresses it and recomputes its
+// blobs' HMACs. Blobs that are sound are marked, whatever else is wrong.
+func (w *frameWorker) openFrame(o *openedPack, f *placedFrame, sealed []byte) error {
+	plain, err := o.opener.Frame(sealed, f.ordinal)
+	if err != nil {
+		return fmt.Errorf("frame %d: %w", f.ordinal, err)
+	}
+	// A frame of a tree is kept for the walk, in memory of its own.
+	decoded := &w.frame
+	if o.Kind == index.Tree {
+		decoded = new(pack.Frame)
+	}
+	if err := decoded.Decode(plain); err != nil {
+		return fmt.Errorf("frame %d: %w", f.ordinal, err)
+	}
+	var problems []error
+	if f.at == nil && decoded.Len() != len(f.ids) {
+		problems = append(problems, fmt.Errorf("frame %d: %w: it holds %d blobs, the directory says %d", f.ordinal, object.ErrDamaged, decoded.Len(), len(f.ids)))
+	}
+	verified := make([]atomic.Bool, decoded.Len())
+	h, good := w.hasher.data, int64(0)
+	if o.Kind == index.Tree {
+		h = w.hasher.tree
+	}
+	for i, id := range f.ids {
+		n := i
+		if f.at != nil {
+			n = int(f.at[i])
+		}
+		data, ok := decoded.Blob(n)
+		if !ok || index.ID(h.Sum(data)) != id {
+			problems = append(problems, fmt.Errorf("frame %d: %w: the HMAC of its blob %d does not match", f.ordinal, object.ErrDamaged, n))
+			continue
+		}
+		good++
+		verified[n].Store(true)
+		if f.unlisted == nil || !f.unlisted[i] {
+			w.c.markSound(o.Kind, id)
+		}
+	}
+	if w.c.ReadData {
+		w.c.add(&w.c.result.Blobs, good)
+	}
+	if o.Kind == index.Tree {
+		key := w.c.reader.packNumber(o.ID)<<16 | uint64(f.ordinal)
+		w.c.reader.frames.Set(key, &frame{decoded, verified}, int64(decoded.Size()))
+	}
+	return errors.Join(problems...)
+}
+
+// frameKey names a frame.
+type frameKey struct {
+	pack   index.PackID
+	offset uint32
+}
+
+// badFrame reports a damaged frame, once. It is harmless if all that is needed
+// of it has another sound copy; unless that is out of the question already,
+// the report waits until it is known.
+func (c *checker) badFrame(p *packState, f *placedFrame, err error) {
+	key := frameKey{p.ID, f.offset}
+	c.mu.Lock()
+	known := c.frames[key]
+	c.frames[key] = true
+	c.mu.Unlock()
+	if known {
+		return
+	}
+	problem := Problem{Object: p.name(), Offset: uint64(f.offset), Length: uint64(f.length), Err: err}
+	if slices.ContainsFunc(f.ids, func(id index.ID) bool { return c.onlyCopy(p.Kind, id) }) {
+		c.problem(problem)
+		return
+	}
+	c.later(p, problem)
+}
+
+// onlyCopy reports whether a blob is known to be needed and to have no other
+// copy than the one at hand.
+func (c *checker) onlyCopy(kind index.Kind, id index.ID) bool {
+	n, ok := c.set.Ordinal(id)
+	if !ok || (kind == index.Data && !c.needed.has(n)) || (kind == index.Tree && !c.visited.has(n)) {
+		return false
+	}
+	copies := make(map[frameKey]bool)
+	c.set.Lookup(id, func(at index.Location) bool {
+		copies[frameKey{at.Pack, at.Offset}] = true
+		return len(copies) == 1
+	})
+	return len(copies) == 1
+}
+
+// packsByRows verifies the packs whose directory is no use by the index's rows.
+func (c *checker) packsByRows(ctx context.Context) error {
+	// The rows are read once for so many packs.
+	const batch = 32
+	packs := c.byRows
+	c.byRows = nil
+	for some := range slices.Chunk(packs, batch) {
+		opened := make(map[index.PackID]*openedPack, len(some))
+		for _, p := range some {
+			in, _ := c.set.Session(p.ID.Session())
+			if opener, err := c.opener(p.ID, p.Kind, in); err == nil {
+				opened[p.ID] = &openedPack{packState: p, opener: opener}
+			}
+		}
+		c.placeByRows(opened)
+		err := c.readFrames(ctx, func(_ context.Context, emit func(run) error) error {
+			for _, p := range some {
+				o := opened[p.ID]
+				if o == nil {
+					continue
+				}
+				for i := range o.frames {
+					f := &o.frames[i]
+					end := int64(f.offset) + int64(f.length)
+					if end > p.size {
+						break // that the pack is too short has been told
+					}
+					if err := emit(run{o, []piece{{int64(f.offset), end, f}}}); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// placeByRows gathers the frames of the given packs from the index.
+func (c *checker) placeByRows(opened map[index.PackID]*openedPack) {
+	type place struct {
+		pack           index.PackID
+		frame          uint16
+		offset, length uint32
+	}
+	frames := make(map[place]*placedFrame)
+	for _, seg := range c.set.Segments() {
+		for id, at := range seg.Rows() {
+			if opened[at.Pack] == nil {
+				continue
+			}
+			key := place{at.Pack, at.Frame, at.Offset, at.Length}
+			f := frames[key]
+			if f == nil {
+				f = &placedFrame{ordinal: at.Frame, offset: at.Offset, length: at.Length, at: []uint16{}}
+				frames[key] = f
+			}
+			f.ids, f.at = append(f.ids, id), append(f.at, at.Blob)
+		}
+	}
+	for key, f := range frames {
+		o := opened[key.pack]
+		o.frames = append(o.frames, *f)
+	}
+	for _, o := range opened {
+		slices.SortFunc(o.frames, func(a, b placedFrame) int { return int(a.offset) - int(b.offset) })
+	}
+}

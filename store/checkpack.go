@@ -1,0 +1,333 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"garret/index"
+	"garret/keys"
+	"garret/store/object"
+	"garret/store/pack"
+)
+
+// openedPack is a pack whose frames can be verified.
+type openedPack struct {
+	*packState
+	opener pack.Opener
+	layout *pack.Layout // nil when the trailer is not sound
+	frames []placedFrame
+}
+
+// placedFrame is one frame: where it lies and what it should hold.
+type placedFrame struct {
+	ordinal        uint16
+	offset, length uint32
+	ids            []index.ID
+	at             []uint16 // ordinals of the blobs in the frame; nil: all blobs, in order
+	unlisted       []bool   // blobs of which the index does not have this copy; nil: none
+}
+
+// packsAndTrees checks all packs and walks all trees. Frames of trees are few
+// and are read first: what is decoded then need not be decoded again by the
+// walk, which goes on while the data is read.
+func (c *checker) packsAndTrees(ctx context.Context) error {
+	if err := c.checkPacks(ctx, index.Tree); err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	if c.Walk != nil {
+		g.Go(func() error { return c.firstWalk(ctx) })
+	}
+	g.Go(func() error { return c.checkPacks(ctx, index.Data) })
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	c.compareRows()
+	return nil
+}
+
+// packOpeners is how many packs are opened at once: on a remote backend that is
+// mostly waiting. When data is read one is read while the next is opened, so
+// that storage is read in order.
+func (c *checker) packOpeners() int {
+	if c.ReadData {
+		return 2
+	}
+	return max(4, runtime.GOMAXPROCS(0))
+}
+
+// checkPacks checks the indexed packs of a kind that were not checked yet.
+func (c *checker) checkPacks(ctx context.Context, kind index.Kind) error {
+	packs := c.sortedPacks(func(p *packState) bool {
+		return p.indexed && p.size != absent && p.checked == 0 && (p.Kind == index.Tree) == (kind == index.Tree)
+	})
+	err := c.readFrames(ctx, func(ctx context.Context, emit func(run) error) error {
+		g, ctx := errgroup.WithContext(ctx)
+		todo := make(chan *packState)
+		for range c.packOpeners() {
+			g.Go(func() error {
+				for p := range todo {
+					if err := c.checkPack(ctx, p, emit); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		g.Go(func() error {
+			defer close(todo)
+			for _, p := range packs {
+				select {
+				case todo <- p:
+				case <-ctx.Done():
+					return context.Cause(ctx)
+				}
+			}
+			return nil
+		})
+		return g.Wait()
+	})
+	if err != nil {
+		return err
+	}
+	return c.packsByRows(ctx)
+}
+
+// checkPack checks one pack's structure and, if data is to be read, emits what
+// there is to read.
+func (c *checker) checkPack(ctx context.Context, p *packState, emit func(run) error) error {
+	p.checked = c.round
+	o, read, err := c.openPack(ctx, p)
+	if stop := fatal(ctx, err); stop != nil {
+		return stop
+	}
+	if missing(err) {
+		c.vanished(p)
+		return nil
+	}
+	c.add(&c.result.Packs, 1)
+	c.add(&c.result.Objects, 1)
+	c.progress.Objects.Add(1)
+	c.progress.Packs.Add(1)
+	if o == nil {
+		// Its account of itself is no use: the index's stands in, and what
+		// can be read by it is found out by reading.
+		c.mu.Lock()
+		c.byRows = append(c.byRows, p)
+		c.mu.Unlock()
+		return nil
+	}
+	c.compareDirectory(o)
+	if !c.ReadData {
+		c.add(&c.result.Bytes, read)
+		c.progress.Bytes.Add(p.size)
+		return nil
+	}
+	trailer := p.size - o.layout.Body
+	c.add(&c.result.Bytes, trailer)
+	c.progress.Bytes.Add(trailer)
+	return emitRuns(o, emit)
+}
+
+// openPack reads header, trailer and directory and compares them with the
+// index. Damage is reported. It returns nil when the directory cannot be used,
+// and an error only when something could not be read because it is missing, or
+// when the check ends. read is how many bytes it took.
+func (c *checker) openPack(ctx context.Context, p *packState) (o *openedPack, read int64, err error) {
+	problem := func(offset, length int64, err error) error {
+		if stop := fatal(ctx, err); stop != nil || missing(err) {
+			return err
+		}
+		c.problem(Problem{Object: p.name(), Offset: uint64(offset), Length: uint64(length), Err: err})
+		return nil
+	}
+	if i := slices.IndexFunc(p.others, func(q index.Pack) bool { return int64(q.Size) == p.size }); i >= 0 && int64(p.Size) != p.size {
+		p.Pack, p.others[i] = p.others[i], p.Pack
+	}
+	if p.size != int64(p.Size) {
+		c.later(p, Problem{Object: p.name(), Err: fmt.Errorf("%w: it has %d bytes, the index says %d", object.ErrDamaged, p.size, p.Size)})
+		return nil, 0, nil
+	}
+	at := object.ReaderAt{Ctx: ctx, Backend: c.r.backend, Name: p.name()}
+	in, ok := c.set.Session(p.ID.Session())
+	if !ok {
+		in.ID = p.ID.Session()
+	}
+	header, headErr := c.packHeader(at, p, in)
+	if headErr != nil {
+		if err := problem(0, int64(header.Len()), headErr); err != nil {
+			return nil, 0, err
+		}
+	}
+	layout, err := pack.ReadLayout(at, p.size)
+	if err != nil {
+		return nil, 0, problem(0, 0, fmt.Errorf("its trailer: %w", err))
+	}
+	read = int64(header.Len()) + p.size - layout.Body + layout.Directory
+	// Readers go by what the index says of a pack. That the pack can be opened
+	// by its own account only helps to rebuild the index.
+	opener, err := c.opener(p.ID, p.Kind, in)
+	var placed []pack.Placed
+	if err == nil {
+		placed, err = opener.Directory(at, layout, header.Len())
+	}
+	if err != nil {
+		return nil, read, problem(layout.Body-layout.Directory, layout.Directory, err)
+	}
+	o = &openedPack{packState: p, opener: opener, layout: &layout, frames: make([]placedFrame, len(placed))}
+	for i, f := range placed {
+		o.frames[i] = placedFrame{ordinal: uint16(i), offset: f.Offset, length: f.Length, ids: f.IDs}
+	}
+	return o, read, nil
+}
+
+// packHeader reads the header and compares it with what the index says. The
+// header that it returns has the right length in any case.
+func (c *checker) packHeader(at object.ReaderAt, p *packState, in index.Session) (pack.Header, error) {
+	fallback := pack.Header{Encapsulation: in.Encapsulation}
+	head := make([]byte, min(p.size, pack.HeaderRead))
+	if err := readWhole(at, head, 0); err != nil {
+		return fallback, err
+	}
+	h, err := pack.ParseHeader(head)
+	if err != nil {
+		return fallback, fmt.Errorf("its header: %w", err)
+	}
+	differs := ""
+	switch {
+	case h.Pack != p.ID:
+		differs = "pack id"
+	case h.Kind != p.Kind:
+		differs = "kind"
+	case h.Suite != uint8(c.r.config.Suite):
+		differs = "suite"
+	case h.Epoch != in.Epoch:
+		differs = "key epoch"
+	case string(h.Encapsulation) != string(in.Encapsulation):
+		differs = "session key"
+	default:
+		return h, nil
+	}
+	return fallback, fmt.Errorf("its header: %w: %s is not what index and config say", object.ErrDamaged, differs)
+}
+
+// opener derives a pack's key from a session, each of which is opened once.
+func (c *checker) opener(id index.PackID, kind index.Kind, in index.Session) (pack.Opener, error) {
+	name := fmt.Sprintf("%v %d %s", in.ID, in.Epoch, in.Encapsulation)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	session := c.sessions[name]
+	if session == nil {
+		var err error
+		if session, err = c.r.keys.OpenSession(in.Epoch, in.Encapsulation); err != nil {
+			return pack.Opener{}, fmt.Errorf("session %v: %w", in.ID, err)
+		}
+		c.sessions[name] = session
+	}
+	aead, err := session.PackAEAD(id, uint8(kind))
+	if err != nil {
+		return pack.Opener{}, err
+	}
+	return pack.Opener{ID: id, Kind: kind, AEAD: aead, Nonce: keys.Nonce}, nil
+}
+
+// compareDirectory looks every blob of a directory up in the index. Unless
+// frames are going to be read, a copy that both agree on counts as sound.
+func (c *checker) compareDirectory(o *openedPack) {
+	unlisted := 0
+	var matched uint64
+	for i := range o.frames {
+		f := &o.frames[i]
+		for j, id := range f.ids {
+			want := index.Location{Pack: o.ID, Kind: o.Kind, Offset: f.offset, Length: f.length, Frame: f.ordinal, Blob: uint16(j)}
+			var rows uint64 // the same row may be in several segments
+			c.set.Lookup(id, func(at index.Location) bool {
+				if at == want {
+					rows++
+				}
+				return true
+			})
+			matched += rows
+			switch {
+			case rows == 0:
+				if f.unlisted == nil {
+					f.unlisted = make([]bool, len(f.ids))
+				}
+				f.unlisted[j] = true
+				unlisted++
+			case !c.ReadData:
+				c.markSound(o.Kind, id)
+			}
+		}
+	}
+	o.byDirectory, o.matched = true, matched
+	if !c.ReadData {
+		c.add(&c.result.Blobs, int64(matched))
+	}
+	if unlisted > 0 {
+		c.mu.Lock()
+		c.partial = append(c.partial, o.packState)
+		c.mu.Unlock()
+		// If one of them is needed, that is reported as a loss.
+		c.problem(Problem{Object: o.name(), Harmless: true,
+			Err: fmt.Errorf("its directory has %d blobs that no index segment lists there", unlisted)})
+	}
+}
+
+func (c *checker) markSound(kind index.Kind, id index.ID) {
+	n, ok := c.set.Ordinal(id)
+	if m := c.sound[kind]; ok && m != nil {
+		m.set(n)
+	}
+}
+
+// compareRows is the other direction: rows of the index that no directory has.
+// It looks at the rows only when their number says that there are some. Packs
+// that were not compared by their directories are left out.
+func (c *checker) compareRows() {
+	var matched uint64
+	for _, p := range c.packs {
+		matched += p.matched
+		p.rows = 0
+	}
+	if matched == c.set.Rows() {
+		return
+	}
+	for _, seg := range c.set.Segments() {
+		for _, at := range seg.Rows() {
+			if p := c.packs[at.Pack]; p != nil {
+				p.rows++
+			}
+		}
+	}
+	for _, p := range c.sortedPacks(func(p *packState) bool {
+		return p.byDirectory && p.checked == c.round && p.rows > p.matched
+	}) {
+		c.problem(Problem{Object: p.name(), Err: fmt.Errorf("%w: the index lists %d blobs in it that its directory does not have there", object.ErrDamaged, p.rows-p.matched)})
+	}
+}
+
+// later keeps a problem until it is known whether something needed was lost.
+func (c *checker) later(p *packState, problem Problem) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p.deferred = append(p.deferred, problem)
+}
+
+// vanished notes that a pack went away after it was listed. It is checked again
+// if the next listing has it all the same.
+func (c *checker) vanished(p *packState) {
+	c.suspect.Store(true)
+	if c.settling {
+		c.later(p, Problem{Object: p.name(), Err: errors.New("it is listed but cannot be opened")})
+		return
+	}
+	c.mu.Lock()
+	p.checked = 0
+	c.mu.Unlock()
+}
