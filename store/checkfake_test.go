@@ -16,12 +16,13 @@ import (
 	"garret/index"
 	"garret/store/backend"
 	"garret/store/backend/mem"
+	"garret/store/pack"
 )
 
 // A tree for tests: a page is JSON, a root is the hexadecimal ID of one.
 
 type testEntry struct {
-	Name string
+	Name []byte
 	Dir  string     // a directory: its page
 	Data []testPart // a file
 }
@@ -51,7 +52,7 @@ func (d testDir) store(t testing.TB, s *Session) string {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		e := testEntry{Name: name}
+		e := testEntry{Name: []byte(name)}
 		switch v := d[name].(type) {
 		case testDir:
 			e.Dir = v.store(t, s)
@@ -97,11 +98,12 @@ func walkTest(ctx context.Context, b Blobs, root []byte, seen func(index.ID) boo
 			u.Err = fmt.Errorf("/%s: %w", path, err)
 			return visit(u)
 		}
+		below := func(e testEntry) string { return strings.TrimPrefix(path+"/"+string(e.Name), "/") }
 		for _, e := range page { // files first
 			off := uint64(0)
 			for _, p := range e.Data {
 				if p.ID != "" {
-					if err := visit(Use{Kind: index.Data, ID: parse(p.ID), Path: strings.TrimPrefix(path+"/"+e.Name, "/"), Offset: off, Length: p.Length}); err != nil {
+					if err := visit(Use{Kind: index.Data, ID: parse(p.ID), Path: below(e), Offset: off, Length: p.Length}); err != nil {
 						return err
 					}
 				}
@@ -110,7 +112,7 @@ func walkTest(ctx context.Context, b Blobs, root []byte, seen func(index.ID) boo
 		}
 		for _, e := range page {
 			if e.Dir != "" {
-				if err := walk(strings.TrimPrefix(path+"/"+e.Name, "/"), parse(e.Dir)); err != nil {
+				if err := walk(below(e), parse(e.Dir)); err != nil {
 					return err
 				}
 			}
@@ -264,7 +266,7 @@ func objects(t testing.TB, b backend.Backend, folder string) (names []string) {
 func packsOf(t testing.TB, b backend.Backend, kind index.Kind) (names []string) {
 	t.Helper()
 	for _, name := range objects(t, b, dirPacks) {
-		if data := read(t, b, name); data[16] == byte(kind) {
+		if h, err := pack.ParseHeader(read(t, b, name)); err == nil && h.Kind == kind {
 			names = append(names, name)
 		}
 	}
@@ -324,18 +326,24 @@ func checkRepository(t testing.TB) (b *mem.Backend, r *Repository, snaps []*Snap
 	for i := range 20 {
 		parts = append(parts, noise(uint64(i), 40<<10))
 	}
+	for i, host := range []string{"one", "two"} {
+		snaps = append(snaps, snapshotOf(t, r, host, treeOf(host, parts, 14+i)))
+	}
+	return b, r, snaps, parts
+}
+
+// treeOf is the tree of one host, with a directory that occurs twice and that
+// all hosts share, and a part of its own.
+func treeOf(host string, parts [][]byte, own int) testDir {
 	shared := testDir{
 		"long":  parts[:12],
 		"hole":  [][]byte{parts[12], nil, parts[13]},
 		"small": [][]byte{[]byte("a"), []byte("b")},
 	}
-	for _, host := range []string{"one", "two"} {
-		snaps = append(snaps, snapshotOf(t, r, host, testDir{
-			"home": testDir{"shared": shared, "copy\xff": shared, "own": [][]byte{[]byte("of " + host)}},
-			"etc":  testDir{host: [][]byte{parts[14+len(snaps)]}, "empty": testDir{}},
-		}))
+	return testDir{
+		"home": testDir{"shared": shared, "copy\xff": shared, "own": [][]byte{[]byte("of " + host)}},
+		"etc":  testDir{host: [][]byte{parts[own]}, "empty": testDir{}},
 	}
-	return b, r, snaps, parts
 }
 
 // same reports whether two backends hold the same objects.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -16,7 +17,8 @@ import (
 
 // listedSegment is an index segment that some listing has shown.
 type listedSegment struct {
-	seg    *index.Segment // nil when it is damaged or went away
+	seg    *index.Segment // nil when it is damaged or could not be found
+	bad    bool           // damaged
 	listed int            // the last round that listed it
 }
 
@@ -116,9 +118,11 @@ func (c *checker) loadSegments(ctx context.Context) error {
 		if s == nil {
 			s = new(listedSegment)
 			c.segments[id] = s
-			add = append(add, fresh{id, e.Size})
 		}
 		s.listed = c.round
+		if s.seg == nil && !s.bad {
+			add = append(add, fresh{id, e.Size})
+		}
 		return nil
 	})
 	if err != nil {
@@ -129,7 +133,7 @@ func (c *checker) loadSegments(ctx context.Context) error {
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, f := range add {
 		g.Go(func() (err error) {
-			segs[i], err = c.segment(ctx, f.id, f.size)
+			segs[i], err = c.segment(ctx, f.id, f.size, &c.segments[f.id].bad)
 			return err
 		})
 	}
@@ -146,8 +150,8 @@ func (c *checker) loadSegments(ctx context.Context) error {
 	return err
 }
 
-// segment decodes and verifies one segment; nil when it is not sound.
-func (c *checker) segment(ctx context.Context, id SegmentID, size int64) (*index.Segment, error) {
+// segment decodes and verifies one segment; nil when it is bad or missing.
+func (c *checker) segment(ctx context.Context, id SegmentID, size int64, bad *bool) (*index.Segment, error) {
 	f, path, err := c.r.cache.AddSegment(id.String(), func(w io.Writer) error {
 		return c.r.decodeSegment(ctx, id, size, w)
 	})
@@ -173,6 +177,7 @@ func (c *checker) segment(ctx context.Context, id SegmentID, size int64) (*index
 	// What it lists seems lost. If it was superseded, its successor is there.
 	c.suspect.Store(true)
 	if !missing(err) {
+		*bad = true
 		c.done(size)
 		c.problem(Problem{Object: segmentName(id), Err: err})
 	}
@@ -190,9 +195,9 @@ func (c *checker) addSegment(name string, seg *index.Segment) {
 			c.packs[claim.ID] = &packState{Pack: claim, indexed: true, size: absent}
 		case !p.indexed:
 			p.Pack, p.indexed = claim, true
-		case p.Pack != claim:
+		case p.Pack != claim && !slices.Contains(p.others, claim):
 			p.others = append(p.others, claim)
-			c.problem(Problem{Object: name, Err: fmt.Errorf("%w: it disagrees with another segment about pack %v", object.ErrDamaged, claim.ID)})
+			c.problem(Problem{Object: name, Err: fmt.Errorf("%w: it and another segment disagree about pack %v", object.ErrDamaged, claim.ID)})
 		}
 	}
 }

@@ -63,15 +63,15 @@ func (r *Repository) NewReader(ctx context.Context, cacheSize int64) (*Reader, e
 		return nil, fmt.Errorf("begin a session: %w", err)
 	}
 	rd, err := newReader(r, index.NewSet(), cacheSize)
-	if err == nil {
-		rd.ownsSet, rd.lease = true, lease
-		rd.problems, err = r.addSegments(ctx, rd.set, rd.have)
-	}
 	if err != nil {
 		if lease != nil {
 			err = errors.Join(err, lease.release(ctx))
 		}
 		return nil, err
+	}
+	rd.ownsSet, rd.lease = true, lease
+	if rd.problems, err = r.addSegments(ctx, rd.set, rd.have); err != nil {
+		return nil, errors.Join(err, rd.Close(ctx))
 	}
 	return rd, nil
 }

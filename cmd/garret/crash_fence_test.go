@@ -42,7 +42,8 @@ func TestFenceAnywhere(t *testing.T) {
 				t.Fatalf("%v; it says: %s", err, &run.stderr)
 			}
 			if c.fenced == "" {
-				t.Skip("this run had fewer puts") // their order is not always the same
+				t.Log("this run had fewer puts") // where packs end is not always the same
+				return
 			}
 			if !strings.Contains(run.stderr.String(), "starting again") {
 				t.Errorf("it has not started again; it says: %s", &run.stderr)

@@ -13,11 +13,8 @@ import (
 
 	"garret/chunking"
 	"garret/fs/compare"
-	"garret/fs/reach"
 	"garret/fs/restore"
-	"garret/fs/tree"
 	"garret/fs/view"
-	"garret/index"
 	"garret/keys"
 	"garret/store"
 	"garret/store/backend"
@@ -32,19 +29,37 @@ const (
 	crashPack    = 64 << 10
 )
 
-var crashPass = keys.Passphrase("correct horse")
+var (
+	crashPass = keys.Passphrase("correct horse")
+	crashKDF  = keys.KDFParams{KDF: keys.KDFArgon2id, Time: 1, Memory: 64, Threads: 1}
+)
 
-// crashInit makes a repository in b.
+// crashInit makes a repository in b. It is not encrypted, as most of these
+// tests open it hundreds of times.
 func crashInit(ctx context.Context, b backend.Backend) error {
-	_, err := store.Init(ctx, b, store.InitOptions{
-		Suite:       keys.SuiteAES256GCM,
-		Chunker:     chunking.Params{Algorithm: chunking.FastCDC, Min: crashAverage / 4, Avg: crashAverage, Max: 4 * crashAverage},
-		Compression: codec.Method{Codec: codec.LZ4},
-		Passphrase:  crashPass,
-		KDF:         keys.KDFParams{KDF: keys.KDFArgon2id, Time: 1, Memory: 64, Threads: 1},
-		FrameSize:   crashFrame,
-		PackSize:    crashPack,
+	return crashInitWith(ctx, b, store.InitOptions{
+		Suite:     keys.SuiteNone,
+		KDF:       keys.SuiteNone.DefaultKDF(),
+		FrameSize: crashFrame,
+		PackSize:  crashPack,
 	})
+}
+
+// crashInitEncrypted makes one that opens with crashPass.
+func crashInitEncrypted(ctx context.Context, b backend.Backend) error {
+	return crashInitWith(ctx, b, store.InitOptions{
+		Suite:      keys.SuiteAES256GCM,
+		Passphrase: crashPass,
+		KDF:        crashKDF,
+		FrameSize:  crashFrame,
+		PackSize:   crashPack,
+	})
+}
+
+func crashInitWith(ctx context.Context, b backend.Backend, o store.InitOptions) error {
+	o.Chunker = chunking.Params{Algorithm: chunking.FastCDC, Min: crashAverage / 4, Avg: crashAverage, Max: 4 * crashAverage}
+	o.Compression = codec.Method{Codec: codec.None} // compressing is what takes the race detector longest
+	_, err := store.Init(ctx, b, o)
 	return err
 }
 
@@ -53,6 +68,9 @@ func crashOpen(ctx context.Context, b backend.Backend) (*store.Repository, error
 	l, err := store.Open(ctx, b)
 	if err != nil {
 		return nil, err
+	}
+	if !l.NeedsPassphrase() {
+		return l.Unlock(nil)
 	}
 	return l.Unlock(crashPass)
 }
@@ -94,57 +112,41 @@ func crashSnapshot(t testing.TB, b backend.Backend, source string) *store.Snapsh
 	return snap
 }
 
-// crashCheck opens the repository anew and reads every blob that any snapshot
-// needs. It returns the snapshots.
+// crashCheck opens the repository anew and has every byte of it verified; all
+// that may be left of runs that were interrupted is garbage. It returns the
+// snapshots.
 func crashCheck(t testing.TB, b backend.Backend) []*store.Snapshot {
 	t.Helper()
-	ctx := t.Context()
-	repo, err := crashOpen(ctx, b)
+	repo, snaps := crashSnapshots(t, b)
+	result, err := repo.Check(t.Context(), store.CheckOptions{
+		ReadData: true, Walk: walkTree,
+		Report: func(p store.Problem) {
+			if !p.Harmless {
+				t.Errorf("check: %v", p)
+			}
+		},
+	})
+	if err != nil {
+		t.Fatalf("check: %v", err)
+	}
+	if result.Snapshots != int64(len(snaps)) {
+		t.Errorf("check has seen %d of %d snapshots", result.Snapshots, len(snaps))
+	}
+	return snaps
+}
+
+// crashSnapshots opens the repository anew and lists its snapshots.
+func crashSnapshots(t testing.TB, b backend.Backend) (*store.Repository, []*store.Snapshot) {
+	t.Helper()
+	repo, err := crashOpen(t.Context(), b)
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
-	snaps, problems, err := repo.Snapshots(ctx)
+	snaps, problems, err := repo.Snapshots(t.Context())
 	if err != nil || len(problems) != 0 {
 		t.Fatalf("snapshots: %v, problems: %v", err, problems)
 	}
-	reader, err := repo.NewReader(ctx, 1<<20)
-	if err != nil {
-		t.Fatalf("read: %v", err)
-	}
-	defer func() {
-		if err := reader.Close(ctx); err != nil {
-			t.Error(err)
-		}
-	}()
-	if p := reader.Problems(); len(p) != 0 {
-		t.Errorf("index: %v", p)
-	}
-	seen := make(map[index.ID]bool)
-	for _, s := range snaps {
-		d, err := repo.Details(ctx, s.ID)
-		if err != nil {
-			t.Errorf("snapshot %s: %v", s.ID.Short(), err)
-			continue
-		}
-		root, err := tree.ParseNode(d.Root)
-		if err == nil {
-			err = reach.Walk(ctx, reader, root, func(id index.ID) bool {
-				was := seen[id]
-				seen[id] = true
-				return was
-			}, func(u reach.Use) error {
-				if u.Err != nil {
-					return u.Err
-				}
-				_, err := reader.Blob(ctx, u.Kind, u.ID)
-				return err
-			})
-		}
-		if err != nil {
-			t.Errorf("snapshot %s: %v", s.ID.Short(), err)
-		}
-	}
-	return snaps
+	return repo, snaps
 }
 
 // crashCompare restores a snapshot, and every byte and attribute of it must be
@@ -256,5 +258,5 @@ func promptly(t testing.TB, f func()) {
 
 func crashStacks() string {
 	buf := make([]byte, 1<<20)
-	return fmt.Sprintf("%s", buf[:runtime.Stack(buf, true)])
+	return string(buf[:runtime.Stack(buf, true)])
 }

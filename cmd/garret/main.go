@@ -68,6 +68,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		kong.Description("Keeps a file system's history: deduplicated, compressed, encrypted, and mounted to be browsed."),
 		kong.Writers(stdout, stderr),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		rawStrings(),
 		kong.Exit(func(code int) { panic(exit(code)) }))
 	if err != nil {
 		panic(err) // the structs above are wrong

@@ -87,8 +87,10 @@ func (a *app) unlock(ctx context.Context, b backend.Backend) (*store.Repository,
 		return nil, errors.New("no passphrase: set GARRET_PASSPHRASE, GARRET_PASSPHRASE_FD, GARRET_PASSCOMMAND or GARRET_PASSPHRASE_FILE, or run on a terminal")
 	}
 	r, err := l.Unlock(keys.Passphrase(pass))
-	if errors.Is(err, keys.ErrPassphrase) {
-		err = keys.ErrPassphrase // it fits none of the slots, whichever is named
+	for _, wrong := range []error{keys.ErrPassphrase, keys.ErrPassphraseUnused} {
+		if errors.Is(err, wrong) {
+			err = wrong // for none of the slots is it right, whichever is named
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("repository %s: %w", b.Location(), err)

@@ -168,6 +168,9 @@ func jsonFits(object any, arg string) (bool, error) {
 	case "~":
 		return regexp.MatchString(m[3], text)
 	}
+	if at == nil {
+		return false, nil
+	}
 	got, err := strconv.ParseFloat(text, 64)
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", m[1], err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 
 	"garret/fs/tree"
 	"garret/fs/view"
@@ -100,7 +101,8 @@ func (a *app) resolve(ctx context.Context, o *opened, target string) (*view.Tree
 		return nil, view.Entry{}, "", err
 	}
 	e, err := t.Resolve(ctx, path)
-	if errors.Is(err, os.ErrNotExist) && !errors.Is(err, store.ErrLost) { // a pack may be missing, too
+	missing := errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+	if missing && !errors.Is(err, store.ErrLost) { // a pack may be missing, too
 		return nil, view.Entry{}, "", fmt.Errorf("%q is %w in snapshot %s", path, errNotFound, snap.ID.Short())
 	}
 	if err != nil {

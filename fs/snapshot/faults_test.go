@@ -14,6 +14,7 @@ import (
 
 	"garret/fs/source"
 	"garret/fs/tree"
+	"garret/fs/tree/treetest"
 	"garret/index"
 )
 
@@ -363,6 +364,42 @@ func TestStop(t *testing.T) {
 				t.Errorf("%s differs", path)
 			}
 		}
+	}
+}
+
+// slow is a store to which the readers are always ahead.
+type slow struct {
+	*treetest.Store
+	put  func(index.Kind)
+	wait time.Duration
+}
+
+func (s slow) Put(ctx context.Context, kind index.Kind, id index.ID, data []byte) (bool, error) {
+	s.put(kind)
+	time.Sleep(s.wait)
+	return s.Store.Put(ctx, kind, id, data)
+}
+
+// Stop ends a run in the middle of a file too, though its next chunk is always
+// there: a disk image over a slow line would go on for hours.
+func TestStopInFile(t *testing.T) {
+	b := newBench(t)
+	b.write("image", noise(1, 5_000_000))
+	stop, after := make(chan struct{}), -1
+	b.o.Stop = stop
+	b.o.Store = slow{b.store, func(kind index.Kind) {
+		switch {
+		case kind != index.Data:
+		case after >= 0:
+			after++
+		default:
+			after = 0
+			close(stop)
+		}
+	}, 20 * time.Millisecond}
+	r := b.run()
+	if !r.Partial || r.Stats.Files != 0 || after > 0 {
+		t.Errorf("partial %v, %d files; %d chunks were stored after the stop", r.Partial, r.Stats.Files, after)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -241,6 +242,8 @@ func (r *reader) blob(kind byte, id []byte) ([]byte, error) {
 	return blob, nil
 }
 
+var decoder = sync.OnceValues(func() (*zstd.Decoder, error) { return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1)) })
+
 // frame takes a frame's plaintext apart.
 func frame(plain []byte) (blobs [][]byte, err error) {
 	rawLen := int(u24(plain[1:]))
@@ -259,11 +262,10 @@ func frame(plain []byte) (blobs [][]byte, err error) {
 	case 0:
 		raw = rest
 	case 3:
-		d, err := zstd.NewReader(nil)
+		d, err := decoder()
 		if err != nil {
 			return nil, err
 		}
-		defer d.Close()
 		if raw, err = d.DecodeAll(rest, nil); err != nil {
 			return nil, err
 		}

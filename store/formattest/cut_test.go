@@ -49,11 +49,11 @@ func (r *reader) cuts(data []byte) (lengths []uint64) {
 		if len(data) <= c.Min {
 			return len(data)
 		}
-		for at := c.Min; at < min(len(data), c.Max); at++ {
-			var h uint64
-			for _, b := range data[at-64 : at] {
-				h = 2*h + gear[b]
-			}
+		var h uint64 // of 64 bytes: what is older has been shifted out
+		for _, b := range data[c.Min-64 : c.Min] {
+			h = 2*h + gear[b]
+		}
+		for at := c.Min; at < min(len(data), c.Max); at, h = at+1, 2*h+gear[data[at]] {
 			if h >= propose {
 				continue
 			}

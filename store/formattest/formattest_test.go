@@ -83,7 +83,7 @@ func source(t *testing.T) (dir string, files map[string][]byte) {
 		"one":          random(129),
 		"text":         bytes.Repeat([]byte("all work and no play "), 4000),
 		"many":         random(300 << 10),
-		"pages":        random(3 << 20),
+		"pages":        random(3 << 19),
 		"zeros":        make([]byte, 100<<10),
 		"a/b/c/deep":   []byte("deep"),
 		"latin1 \xe9":  random(5000),
@@ -198,7 +198,7 @@ func write(t *testing.T, dir string, suite keys.Suite, compression string, chunk
 // A stranger with the passphrase and FORMAT.md reads every file.
 func TestReadsWhatGarretWrote(t *testing.T) {
 	dir, files := source(t)
-	small := chunking.Params{Algorithm: chunking.FastCDC, Min: 2 << 10, Avg: 8 << 10, Max: 32 << 10}
+	small := chunking.Params{Algorithm: chunking.FastCDC, Min: 1 << 10, Avg: 4 << 10, Max: 16 << 10}
 	for _, c := range []struct {
 		suite       keys.Suite
 		compression string
