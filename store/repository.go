@@ -158,6 +158,9 @@ func (l *Locked) NeedsPassphrase() bool { return l.Config().Suite != keys.SuiteN
 // Unlock opens the repository with the slot that the passphrase fits.
 func (l *Locked) Unlock(pass keys.Passphrase) (*Repository, error) {
 	if len(l.slots) == 0 {
+		if len(l.problems) == 0 {
+			return nil, ErrNoKey
+		}
 		return nil, fmt.Errorf("%w: %w", ErrNoKey, errors.Join(l.problems...))
 	}
 	var failed []error

@@ -40,7 +40,7 @@ type hasher struct{ data, tree *keys.Hasher }
 // knows what it may deduplicate against.
 func (r *Repository) NewSession(ctx context.Context) (*Session, error) {
 	if r.writable != nil {
-		return nil, fmt.Errorf("this repository %w", r.writable)
+		return nil, fmt.Errorf("repository %s cannot be written to: %w", r.backend.Location(), r.writable)
 	}
 	k, err := r.keys.NewSession()
 	if err != nil {

@@ -226,7 +226,7 @@ func (j *snapshotJob) record(started time.Time, sources []string, parents []*sto
 			Bytes: res.Stats.BytesTotal, BytesRead: res.Stats.BytesRead, BytesAdded: res.Stats.BytesAdded,
 			Warnings: uint64(res.Warnings),
 		},
-		XattrFamilies: slices.AppendSeq([]string{}, maps.Keys(j.families)),
+		XattrFamilies: slices.AppendSeq([]string{}, slices.Values(slices.Sorted(maps.Keys(j.families)))),
 	}
 	for _, p := range sources {
 		snap.Sources = append(snap.Sources, []byte(p))
