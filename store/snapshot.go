@@ -14,9 +14,9 @@ import (
 	"garret/store/object"
 )
 
-// Snapshot is an immutable record of one run. The fields up to Totals are
-// sealed under the list key, so that listing is cheap; Details stand under
-// the session's key.
+// Snapshot is an immutable record of one run. It is sealed under
+// the list key, so that listing is cheap; Details stand under the session's
+// key.
 type Snapshot struct {
 	ID       SnapshotID    `json:"id"`
 	Time     time.Time     `json:"time"` // when the run began

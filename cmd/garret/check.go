@@ -87,9 +87,12 @@ func printCheck(a *app, r *store.CheckResult) {
 	for _, s := range r.NotVerified {
 		fmt.Fprintf(a.stdout, "not verified: %s\n", s)
 	}
-	if r.Problems == 0 {
+	switch r.Problems {
+	case 0:
 		fmt.Fprintln(a.stdout, "no damage found")
-	} else {
+	case 1:
+		fmt.Fprintln(a.stdout, "1 problem found")
+	default:
 		fmt.Fprintf(a.stdout, "%d problems found\n", r.Problems)
 	}
 }

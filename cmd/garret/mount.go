@@ -70,12 +70,18 @@ func (c *mountCmd) serve(ctx context.Context, a *app) (err error) {
 	}
 	if err := server.Unmount(); errors.Is(err, mount.ErrBusy) {
 		log.Warn("unmounting a mount that is in use", "reason", err)
-		err = mount.Unmount(server.Dir(), true)
-		return err
+		if err := mount.Unmount(server.Dir(), true); err != nil {
+			return err
+		}
 	} else if err != nil {
 		return err
 	}
-	<-done
+	// Whoever has a file open is served until he closes it: the index must not be
+	// unmapped under him. A second signal does not wait for that.
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
 	return nil
 }
 
