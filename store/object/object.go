@@ -1,6 +1,5 @@
 // Package object is the envelope that every stored object shares: a header
-// with magic, type, version and feature bits, and for all but packs and parity
-// a CRC32C over everything before it.
+// with magic, type, version and feature bits, and for all but packs a CRC32C over everything before it.
 //
 //	offset size
 //	0      6    magic "garret"
@@ -31,6 +30,7 @@ const (
 	Lease    Type = 'l'
 	Fence    Type = 'd'
 	Pack     Type = 'p'
+	Parity   Type = 'r'
 )
 
 func (t Type) String() string {
@@ -49,6 +49,8 @@ func (t Type) String() string {
 		return "fence"
 	case Pack:
 		return "pack"
+	case Parity:
+		return "parity"
 	}
 	return fmt.Sprintf("type %q", byte(t))
 }

@@ -1,0 +1,5 @@
+//go:build race
+
+package leopard
+
+func init() { racing = true }
