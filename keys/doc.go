@@ -45,6 +45,7 @@
 // Leases and snapshot headers (list key), segments (index key), a snapshot's
 // details (session secret):
 //
+//	epoch u32, of the keys
 //	salt 32, random
 //	page 0    64 KiB of plaintext, sealed: ciphertext and tag of 16 bytes
 //	page 1    …

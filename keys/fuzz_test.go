@@ -84,9 +84,9 @@ func FuzzOpen(f *testing.F) {
 	sealed := mustSeal(f, k, "index/1", plain)
 	f.Add(0, byte(0), len(sealed), []byte(nil))
 	f.Add(40, byte(1), len(sealed), []byte(nil))
-	f.Add(0, byte(0), saltSize+sealedPageSize, []byte(nil))
+	f.Add(0, byte(0), sealedHeadSize+sealedPageSize, []byte(nil))
 	f.Add(0, byte(0), len(sealed), []byte("x"))
-	f.Add(0, byte(0), saltSize+sealedPageSize, sealed[saltSize+2*sealedPageSize:])
+	f.Add(0, byte(0), sealedHeadSize+sealedPageSize, sealed[sealedHeadSize+2*sealedPageSize:])
 	f.Fuzz(func(t *testing.T, at int, flip byte, cut int, tail []byte) {
 		b := append(bytes.Clone(sealed[:uint(cut)%uint(len(sealed)+1)]), tail...)
 		if len(b) > 0 {

@@ -14,12 +14,15 @@ const (
 	pageSize       = 64 << 10 // bytes of plaintext; the last page may hold fewer
 	sealedPageSize = pageSize + tagSize
 	saltSize       = 32
+
+	// A sealed object begins with the key epoch, u32, and its salt.
+	sealedHeadSize = 4 + saltSize
 )
 
 // SealedSize returns the length of a sealed object of n bytes of plaintext.
 func SealedSize(n int64) int64 {
 	pages := max(1, (n+pageSize-1)/pageSize)
-	return saltSize + n + pages*tagSize
+	return sealedHeadSize + n + pages*tagSize
 }
 
 // pageNonce is safe because a key belongs to one object: every object has a
@@ -58,11 +61,27 @@ func (o object) aead(salt []byte) (cipher.AEAD, error) {
 	return o.suite.aead(key[:])
 }
 
-// seal returns salt and pages.
+// newHead appends what a new sealed object begins with.
+func (o object) newHead(b []byte) []byte {
+	b = binary.LittleEndian.AppendUint32(b, o.epoch)
+	var salt [saltSize]byte
+	rand.Read(salt[:])
+	return append(b, salt[:]...)
+}
+
+// parseHead returns the salt that an object of sealedHeadSize bytes or more
+// begins with.
+func (o object) parseHead(head []byte) ([]byte, error) {
+	if epoch := binary.LittleEndian.Uint32(head); epoch != o.epoch {
+		return nil, fmt.Errorf("%q: %w: %w: %d", o.name, ErrAuthentication, ErrEpoch, epoch)
+	}
+	return head[4:sealedHeadSize], nil
+}
+
+// seal returns epoch, salt and pages.
 func (o object) seal(plaintext []byte) ([]byte, error) {
-	out := make([]byte, saltSize, SealedSize(int64(len(plaintext))))
-	rand.Read(out)
-	aead, err := o.aead(out)
+	out := o.newHead(make([]byte, 0, SealedSize(int64(len(plaintext)))))
+	aead, err := o.aead(out[4:])
 	if err != nil {
 		return nil, err
 	}
@@ -78,14 +97,18 @@ func (o object) seal(plaintext []byte) ([]byte, error) {
 
 // open returns all of the plaintext, or none and an error.
 func (o object) open(sealed []byte) ([]byte, error) {
-	if len(sealed) < saltSize+tagSize {
+	if len(sealed) < sealedHeadSize+tagSize {
 		return nil, fmt.Errorf("%q: %w: only %d bytes", o.name, ErrAuthentication, len(sealed))
 	}
-	aead, err := o.aead(sealed[:saltSize])
+	salt, err := o.parseHead(sealed)
 	if err != nil {
 		return nil, err
 	}
-	sealed = sealed[saltSize:]
+	aead, err := o.aead(salt)
+	if err != nil {
+		return nil, err
+	}
+	sealed = sealed[sealedHeadSize:]
 	out := make([]byte, 0, len(sealed)-tagSize)
 	for page := uint64(0); ; page++ {
 		n := min(sealedPageSize, len(sealed))

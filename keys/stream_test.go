@@ -61,7 +61,7 @@ func TestSealedObjects(t *testing.T) {
 			if got, err := openBoth(t, k, "index/1", sealed); err != nil || !bytes.Equal(got, plain) {
 				t.Errorf("%d bytes: %v", n, err)
 			}
-			if again := mustSeal(t, k, "index/1", plain); bytes.Equal(again[:saltSize], sealed[:saltSize]) {
+			if again := mustSeal(t, k, "index/1", plain); bytes.Equal(again[:sealedHeadSize], sealed[:sealedHeadSize]) {
 				t.Errorf("%d bytes: a salt is used twice", n)
 			}
 		}
@@ -98,16 +98,16 @@ func TestChangedObjectsDoNotOpen(t *testing.T) {
 		const pages = 3
 		plain := pattern(pages * pageSize)
 		sealed := mustSeal(t, k, "index/1", plain)
-		page := func(i int) []byte { return sealed[saltSize+i*sealedPageSize:][:sealedPageSize] }
+		page := func(i int) []byte { return sealed[sealedHeadSize+i*sealedPageSize:][:sealedPageSize] }
 		join := func(parts ...[]byte) []byte {
-			return slices.Concat(append([][]byte{sealed[:saltSize]}, parts...)...)
+			return slices.Concat(append([][]byte{sealed[:sealedHeadSize]}, parts...)...)
 		}
 		twin := mustSeal(t, k, "index/1", plain)
 		cases := map[string][]byte{
 			"nothing":           nil,
-			"salt alone":        sealed[:saltSize],
-			"part of the salt":  sealed[:saltSize-1],
-			"part of a tag":     sealed[:saltSize+tagSize-1],
+			"salt alone":        sealed[:sealedHeadSize],
+			"part of the salt":  sealed[:sealedHeadSize-1],
+			"part of a tag":     sealed[:sealedHeadSize+tagSize-1],
 			"cut by a byte":     sealed[:len(sealed)-1],
 			"cut after page 0":  join(page(0)),
 			"cut after page 1":  join(page(0), page(1)),
@@ -119,11 +119,11 @@ func TestChangedObjectsDoNotOpen(t *testing.T) {
 			"last page twice":   join(page(0), page(1), page(2), page(2)),
 			"a byte follows":    append(bytes.Clone(sealed), 0),
 			"a tag follows":     append(bytes.Clone(sealed), make([]byte, tagSize)...),
-			"another's page":    join(page(0), twin[saltSize+sealedPageSize:][:sealedPageSize], page(2)),
-			"another's salt":    append(bytes.Clone(twin[:saltSize]), sealed[saltSize:]...),
+			"another's page":    join(page(0), twin[sealedHeadSize+sealedPageSize:][:sealedPageSize], page(2)),
+			"another's salt":    append(bytes.Clone(twin[:sealedHeadSize]), sealed[sealedHeadSize:]...),
 			"an empty last one": emptyLastPage(t, k, plain[:pageSize]),
 		}
-		for _, i := range []int{0, saltSize - 1, saltSize, saltSize + pageSize, saltSize + sealedPageSize, len(sealed) - tagSize, len(sealed) - 1} {
+		for _, i := range []int{0, sealedHeadSize - 1, sealedHeadSize, sealedHeadSize + pageSize, sealedHeadSize + sealedPageSize, len(sealed) - tagSize, len(sealed) - 1} {
 			bad := bytes.Clone(sealed)
 			bad[i] ^= 0x80
 			cases[fmt.Sprintf("byte %d changed", i)] = bad
@@ -146,13 +146,13 @@ func emptyLastPage(t *testing.T, k *Put, page []byte) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	salt := make([]byte, saltSize)
-	aead, err := o.aead(salt)
+	head := o.newHead(nil)
+	aead, err := o.aead(head[4:])
 	if err != nil {
 		t.Fatal(err)
 	}
 	first, last := pageNonce(0, false), pageNonce(1, true)
-	return aead.Seal(aead.Seal(salt, first[:], page, nil), last[:], nil, nil)
+	return aead.Seal(aead.Seal(head, first[:], page, nil), last[:], nil, nil)
 }
 
 func TestPageNonce(t *testing.T) {
@@ -179,5 +179,16 @@ func TestUnknownPurpose(t *testing.T) {
 		if _, err := k.OpenReader(p, "n", nil, zeros{}); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%d: %v", p, err)
 		}
+	}
+}
+
+// An object that was sealed in another key epoch says so, before anything is
+// taken for damage.
+func TestSealedEpoch(t *testing.T) {
+	k := generate(t, SuiteAES256GCM)
+	sealed := mustSeal(t, &k.Put, "index/1", []byte("plain"))
+	sealed[0]++
+	if _, err := k.Open(IndexKey, "index/1", []byte("aad"), sealed); !errors.Is(err, ErrEpoch) || !errors.Is(err, ErrAuthentication) {
+		t.Errorf("%v", err)
 	}
 }

@@ -2,7 +2,6 @@ package keys
 
 import (
 	"crypto/cipher"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -20,13 +19,12 @@ type sealWriter struct {
 }
 
 func (o object) sealWriter(w io.Writer) (*sealWriter, error) {
-	var salt [saltSize]byte
-	rand.Read(salt[:])
-	aead, err := o.aead(salt[:])
+	head := o.newHead(nil)
+	aead, err := o.aead(head[4:])
 	if err != nil {
 		return nil, err
 	}
-	if err := writeAll(w, salt[:]); err != nil {
+	if err := writeAll(w, head); err != nil {
 		return nil, err
 	}
 	return &sealWriter{w: w, aead: aead, buf: make([]byte, 0, sealedPageSize)}, nil
@@ -92,11 +90,15 @@ type openReader struct {
 }
 
 func (o object) openReader(r io.Reader) (*openReader, error) {
-	var salt [saltSize]byte
-	if _, err := io.ReadFull(r, salt[:]); err != nil {
+	var head [sealedHeadSize]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return nil, o.short(err)
 	}
-	aead, err := o.aead(salt[:])
+	salt, err := o.parseHead(head[:])
+	if err != nil {
+		return nil, err
+	}
+	aead, err := o.aead(salt)
 	if err != nil {
 		return nil, err
 	}

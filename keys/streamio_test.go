@@ -67,7 +67,7 @@ func TestStreamsPassErrorsOn(t *testing.T) {
 	k := &generate(t, SuiteAES256GCM).Put
 	boom := errors.New("boom")
 	sealed := mustSeal(t, k, "index/1", pattern(3*pageSize))
-	for _, n := range []int{0, 10, saltSize, saltSize + 100, saltSize + sealedPageSize, len(sealed)} {
+	for _, n := range []int{0, 10, sealedHeadSize, sealedHeadSize + 100, sealedHeadSize + sealedPageSize, len(sealed)} {
 		src := io.MultiReader(bytes.NewReader(sealed[:n]), iotest.ErrReader(boom))
 		r, err := k.OpenReader(IndexKey, "index/1", []byte("aad"), src)
 		if err == nil {
@@ -77,7 +77,7 @@ func TestStreamsPassErrorsOn(t *testing.T) {
 			t.Errorf("read error after %d bytes: %v", n, err)
 		}
 	}
-	for _, n := range []int{0, saltSize, saltSize + sealedPageSize, saltSize + 3*sealedPageSize - 1} {
+	for _, n := range []int{0, sealedHeadSize, sealedHeadSize + sealedPageSize, sealedHeadSize + 3*sealedPageSize - 1} {
 		w, err := k.SealWriter(IndexKey, "index/1", nil, &limitedWriter{n, boom})
 		if err == nil {
 			w.Write(pattern(3 * pageSize))

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"garret/index"
 	"garret/keys"
@@ -45,7 +46,9 @@ type Walker func(ctx context.Context, blobs Blobs, root []byte, seen func(index.
 
 // CheckOptions say how deep a check goes and who hears of it.
 type CheckOptions struct {
-	ReadData bool           // read and verify every frame and blob
+	ReadData bool           // read and verify frames and blobs
+	Part     Part           // which of them; zero: all
+	Only     SnapshotID     // look at what this snapshot needs only; zero: at everything. Needs Walk
 	Walk     Walker         // nil: what snapshots need is not looked at
 	Report   func(Problem)  // called for each problem as it is found, one at a time
 	Progress *CheckProgress // may be nil
@@ -88,6 +91,10 @@ type checker struct {
 	reader *Reader // decodes frames of trees for the walk, and caches them
 	set    *index.Set
 
+	began  time.Time
+	last   *verified // when data was verified; nil if none is read, or only some frames
+	sample *sampler  // nil: all of a pack is read
+
 	snapshots []rootOf
 
 	// What the listings say; see loadAgain. Only changed while no workers run.
@@ -97,23 +104,28 @@ type checker struct {
 	condemned map[index.PackID]bool
 	live      map[index.SessionID]bool // sessions with a lease and no fence
 	unknown   map[string]bool          // names that were reported
+	parity    map[[16]byte]int64       // size by id of what it is of
 
 	// What is known of blobs: bits over the set's ordinals, never maps.
 	all     []*marks              // every bitmap, to grow with the set
 	needed  *marks                // data blobs that some snapshot needs
 	visited *marks                // tree blobs that the first walk has visited
 	sound   map[index.Kind]*marks // blobs with a copy that is as it should be
-	rescue  *index.Builder        // what packs hold that no segment lists; nil unless something is missing
+	before  map[index.Kind]*marks // sound before what no segment lists was taken in; nil if it was not
+	rescued map[[16]byte]bool     // packs and segments that were taken in
 
 	mu       sync.Mutex               // guards what follows while workers run, and packState.deferred
 	sessions map[string]*keys.Session // by id, epoch and encapsulation
 	frames   map[frameKey]bool        // frames that were found damaged
 	byRows   []*packState             // packs to be checked by the index's rows alone
-	partial  []*packState             // packs that hold blobs that no segment lists
+	met      map[index.PackID]bool    // packs that were healed for the walk
+
+	healing sync.Mutex // held while a pack is held in memory; before mu
 
 	suspect  atomic.Bool // something went away or is damaged: list again
 	broken   atomic.Bool // the first walk met something that it could not read
 	unwalked atomic.Bool // not all that is needed is known
+	unlisted atomic.Bool // something lost is in no segment
 	settling bool        // what is missing now is lost
 
 	skipped struct{ packs, places int } // what NotVerified has to tell
@@ -126,10 +138,34 @@ type checker struct {
 func (r *Repository) Check(ctx context.Context, o CheckOptions) (*CheckResult, error) {
 	c := newChecker(r, o)
 	err := c.run(ctx)
+	c.keepVerified()
 	if err == nil {
 		c.summarise()
 	}
 	return &c.result, err
+}
+
+// keepVerified remembers which packs were verified, of a check that was ended
+// early as well.
+func (c *checker) keepVerified() {
+	if c.last == nil {
+		return
+	}
+	packs := make(map[[16]byte]int64)
+	for id, p := range c.packs {
+		if p.indexed && p.size != absent {
+			packs[id] = p.size
+			c.result.DataTotal += p.size
+		}
+	}
+	if len(packs) == 0 {
+		return
+	}
+	c.last.keep(packs, c.settling)
+	share, oldest := c.last.covered(packs)
+	if c.result.Covered = share; !oldest.IsZero() {
+		c.result.Oldest = &oldest
+	}
 }
 
 func newChecker(r *Repository, o CheckOptions) *checker {
@@ -142,6 +178,11 @@ func newChecker(r *Repository, o CheckOptions) *checker {
 		unknown:   make(map[string]bool),
 		sessions:  make(map[string]*keys.Session),
 		frames:    make(map[frameKey]bool),
+		rescued:   make(map[[16]byte]bool),
+	}
+	c.began = time.Now()
+	if o.ReadData && !c.limited() {
+		c.last = newVerified(r.cache, "read-data")
 	}
 	c.needed, c.visited = c.newMarks(), c.newMarks()
 	c.sound = map[index.Kind]*marks{index.Data: c.newMarks(), index.Tree: c.newMarks()}
@@ -159,6 +200,7 @@ func (c *checker) run(ctx context.Context) (err error) {
 	if c.reader, err = newReader(c.r, c.set, checkCache); err != nil {
 		return err
 	}
+	c.reader.OnHeal(c.meet)
 	defer func() { err = errors.Join(err, c.reader.Close(ctx), c.set.Close()) }()
 
 	for _, step := range []func(context.Context) error{
@@ -170,9 +212,11 @@ func (c *checker) run(ctx context.Context) (err error) {
 		c.condemnations,  //
 		c.packsAndTrees,  // the bulk of it
 		c.settle,         // decides about what seemed missing
-		c.missingPacks,   //
+		c.badSegments,    //
 		c.unindexedPacks, //
-		c.harmless,       // damage that touched nothing needed
+		c.verdicts,       // what the damage costs
+		c.parities,       //
+		func(ctx context.Context) error { return c.missingCopies(ctx, c.r.backend, c.live) },
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -214,29 +258,4 @@ func (c *checker) sortedPacks(fits func(*packState) bool) []*packState {
 	packs := slices.DeleteFunc(slices.Collect(maps.Values(c.packs)), func(p *packState) bool { return !fits(p) })
 	slices.SortFunc(packs, func(a, b *packState) int { return slices.Compare(a.ID[:], b.ID[:]) })
 	return packs
-}
-
-func (c *checker) summarise() {
-	r := &c.result
-	r.Verified = append(r.Verified,
-		"The config, its copies, key slots and leases are readable, apart from what was reported.",
-		fmt.Sprintf("%d index segments were read from the repository, authenticated and checked row by row.", r.Segments),
-		fmt.Sprintf("%d packs have the right size, header, trailer and directory, and agree with the index, apart from what was reported.", r.Packs))
-	if c.Walk != nil {
-		r.Verified = append(r.Verified, fmt.Sprintf("All trees of %d snapshots were read, and every blob that they need was looked up in index and packs.", r.Snapshots))
-	} else {
-		r.NotVerified = append(r.NotVerified, "Whether the blobs that snapshots need are there.")
-	}
-	if c.ReadData {
-		r.Verified = append(r.Verified, fmt.Sprintf("%d blobs were decrypted and decompressed, and their HMACs recomputed.", r.Blobs))
-	} else {
-		r.NotVerified = append(r.NotVerified, "The content of files: frames of data were not read.")
-	}
-	r.NotVerified = append(r.NotVerified, "Whether a passphrase opens the key slots, and whether a snapshot was removed by somebody else.")
-	if n := c.skipped.packs; n > 0 {
-		r.NotVerified = append(r.NotVerified, fmt.Sprintf("%d packs of sessions that are still running or were interrupted a short time ago.", n))
-	}
-	if n := c.skipped.places; n > 0 {
-		r.NotVerified = append(r.NotVerified, fmt.Sprintf("%d more places where damaged directories occur within one snapshot: too many to list.", n))
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"garret/index"
 	"garret/store/backend"
 	"garret/store/backend/faulty"
+	"garret/store/backend/mem"
 	"garret/store/object"
 )
 
@@ -75,30 +76,34 @@ func TestCheckDamage(t *testing.T) {
 	defer l.release(t.Context())
 	write(t, b, fenceName(index.SessionID{1}), object.Finish(object.AppendHeader(nil, object.Fence)))
 	pack, tree := packsOf(t, b, index.Data)[0], packsOf(t, b, index.Tree)[0]
+	key, snapshot := objects(t, b, dirKeys)[0], objects(t, b, dirHistory)[0]
 	inFrame := map[string]int{pack: 2000, tree: 1180} // behind the header
 	const (
-		none     = iota // cannot be noticed
-		harmless        // reported as harmless
-		problem
-		loss // and files are lost
+		none       = iota // cannot be noticed, or as if it was never there
+		note       = int(Note)
+		repairable = int(Repairable)
+		lost       = int(Lost)
+		loss       = lost + 1 // and files are lost
 	)
 	for _, c := range []struct {
 		object                  string
 		deleted, short, flipped int // with a key, data read
 		noKey                   int // short and flipped
 	}{
-		{"config.1", harmless, harmless, harmless, harmless},
-		{"config.1.2", harmless, harmless, harmless, harmless},
-		{objects(t, b, dirKeys)[0], problem, problem, problem, problem},
-		{objects(t, b, dirHistory)[0], none, problem, problem, problem},
-		{objects(t, b, dirIndex)[0], loss, loss, loss, problem},
-		{leaseName(index.SessionID{1}, 1), none, harmless, harmless, harmless},
-		{fenceName(index.SessionID{1}), none, harmless, harmless, harmless},
-		{pack, loss, loss, loss, problem},
-		{tree, loss, loss, loss, problem},
+		{"config/1", repairable, repairable, repairable, repairable},
+		{"config/1.2", repairable, repairable, repairable, repairable},
+		{key, repairable, repairable, repairable, repairable},
+		{secondCopy(key), repairable, repairable, repairable, repairable},
+		{snapshot, repairable, repairable, repairable, repairable},
+		{secondCopy(snapshot), repairable, repairable, repairable, repairable},
+		{objects(t, b, dirIndex)[0], none, repairable, repairable, lost},
+		{leaseName(index.SessionID{1}, 1), none, note, note, note},
+		{fenceName(index.SessionID{1}), none, note, note, note},
+		{pack, loss, loss, loss, lost},
+		{tree, loss, loss, loss, lost},
 	} {
 		for _, how := range []string{"deleted", "short", "flipped"} {
-			t.Run(base(c.object)[:6]+" "+how, func(t *testing.T) {
+			t.Run(c.object+" "+how, func(t *testing.T) {
 				d := b.Clone()
 				data := read(t, d, c.object)
 				want, wantNoKey := c.flipped, c.noKey
@@ -106,8 +111,8 @@ func TestCheckDamage(t *testing.T) {
 				case "deleted":
 					remove(t, d, c.object)
 					want, wantNoKey = c.deleted, none
-					if strings.HasPrefix(c.object, "config") || strings.HasPrefix(c.object, dirKeys) {
-						wantNoKey = want // these are known to be needed
+					if want == repairable {
+						wantNoKey = want // its twin says that it should be there
 					}
 				case "short":
 					write(t, d, c.object, data[:len(data)-1-len(data)/3])
@@ -124,7 +129,7 @@ func TestCheckDamage(t *testing.T) {
 				level := none
 				for _, p := range got.problems {
 					if p.Object == c.object || p.Object == dirKeys {
-						level = max(level, map[bool]int{true: harmless, false: problem}[p.Harmless])
+						level = max(level, int(p.Severity))
 					}
 				}
 				if len(got.losses()) > 0 {
@@ -134,15 +139,15 @@ func TestCheckDamage(t *testing.T) {
 					t.Errorf("level %d, want %d", level, want)
 					got.dump(t)
 				}
-				if want == harmless && got.Problems > 0 {
-					t.Error("what is harmless is reported as a problem")
+				if want < lost && got.Lost > 0 {
+					t.Error("what costs nothing is reported as a loss")
 					got.dump(t)
 				}
 				noKey := checkNoKey(t, d)
 				level = none
 				for _, p := range noKey.problems {
 					if p.Object == c.object || p.Object == dirKeys {
-						level = max(level, map[bool]int{true: harmless, false: problem}[p.Harmless])
+						level = max(level, int(p.Severity))
 					}
 				}
 				if level != wantNoKey {
@@ -155,11 +160,22 @@ func TestCheckDamage(t *testing.T) {
 }
 
 // One flipped bit anywhere is found without a key, and where; with the key too.
+// Where there is parity nothing is lost by it.
 func TestCheckBitFlips(t *testing.T) {
-	b, r, _, _ := checkRepository(t)
+	for name, make := range map[string]func(testing.TB) (*mem.Backend, *Repository, []*Snapshot, [][]byte){
+		"bare": checkRepository, "parity": parityRepository,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, r, _, _ := make(t)
+			checkBitFlips(t, b, r, name == "parity")
+		})
+	}
+}
+
+func checkBitFlips(t *testing.T, b *mem.Backend, r *Repository, heals bool) {
 	names := objects(t, b, "")
 	rnd := rand.New(rand.NewPCG(6, 0))
-	for i := range 300 {
+	for i := range 200 {
 		name := names[i%len(names)]
 		d := b.Clone()
 		data := read(t, d, name)
@@ -173,12 +189,20 @@ func TestCheckBitFlips(t *testing.T) {
 			t.Errorf("%s: a flip in byte %d of %d is not found", name, at, len(data))
 			c.dump(t)
 		}
+		if heals && (len(c.problems) != 1 || c.worst() != Repairable) {
+			t.Errorf("%s: a flip in byte %d of %d is not told as one that can be repaired", name, at, len(data))
+			c.dump(t)
+		}
 		if i%10 > 0 {
 			continue // with a key it takes longer
 		}
 		c = check(t, on(r, d), true)
 		if !slices.ContainsFunc(c.problems, func(p Problem) bool { return p.Object == name }) {
 			t.Errorf("%s: a flip in byte %d of %d is not found with the key", name, at, len(data))
+			c.dump(t)
+		}
+		if heals && c.worst() != Repairable {
+			t.Errorf("%s: a flip in byte %d of %d is not told as one that can be repaired, with the key", name, at, len(data))
 			c.dump(t)
 		}
 	}
@@ -216,7 +240,7 @@ func TestCheckLosses(t *testing.T) {
 	want := slices.Concat(everywhere("long", 3*n, 2*n), everywhere("long", 7*n, n), everywhere("hole", n+1000, n),
 		[]string{fmt.Sprintf("%s etc/two 0+%d", snaps[1].ID.Short(), n)})
 	c.wantLosses(t, want...)
-	if frames := c.about("frame"); len(frames) < 5 || slices.ContainsFunc(frames, func(p Problem) bool { return p.Harmless || p.Length == 0 }) {
+	if frames := c.about("frame"); len(frames) < 5 || slices.ContainsFunc(frames, func(p Problem) bool { return p.Severity != Lost || p.Length == 0 }) {
 		t.Error("the damaged frames are not all reported")
 		c.dump(t)
 	}
@@ -273,7 +297,7 @@ func TestCheckLostTree(t *testing.T) {
 	}
 }
 
-// A second copy heals: the first may be gone or damaged, and it is harmless.
+// A second copy heals: the first may be gone or damaged, and it costs nothing.
 func TestCheckSecondCopy(t *testing.T) {
 	b, r, _, parts := checkRepository(t)
 	at := where(t, r, index.Data, parts[2])
@@ -298,8 +322,8 @@ func TestCheckSecondCopy(t *testing.T) {
 		for _, readData := range []bool{false, true} {
 			c := check(t, r, readData)
 			c.wantLosses(t)
-			if c.Problems > 0 || (c.Harmless != 1 && (what != "flipped" || readData)) {
-				t.Errorf("%s, data %v: one harmless problem is wanted", what, readData)
+			if c.Problems() > 0 || (c.Notes != 1 && (what != "flipped" || readData)) {
+				t.Errorf("%s, data %v: one note is wanted", what, readData)
 				c.dump(t)
 			}
 		}
@@ -317,14 +341,14 @@ func TestProblem(t *testing.T) {
 		p          Problem
 		line, json string
 	}{
-		{Problem{Object: "config.1", Harmless: true, Err: err}, "harmless: config.1: lost",
-			`{"object":"config.1","harmless":true,"error":"lost"}`},
+		{Problem{Object: "config/1", Severity: Repairable, Err: err}, "config/1: lost",
+			`{"object":"config/1","severity":"repairable","error":"lost"}`},
 		{Problem{Object: "packs/00/11", Offset: 0, Length: 10, Err: err}, "packs/00/11: bytes 0-9: lost",
-			`{"object":"packs/00/11","offset":0,"length":10,"harmless":false,"error":"lost"}`},
+			`{"object":"packs/00/11","offset":0,"length":10,"severity":"lost","error":"lost"}`},
 		{Problem{Snapshot: id, Path: []byte{}, Err: err}, "snapshot abcdef01: /: lost",
-			`{"snapshot":"abcdef01230000000000000000000000","path":"","harmless":false,"error":"lost"}`},
+			`{"snapshot":"abcdef01230000000000000000000000","path":"","severity":"lost","error":"lost"}`},
 		{Problem{Snapshot: id, Path: []byte("a\n\xff"), Offset: 5, Length: 1, Err: err}, `snapshot abcdef01: "/a\n\xff": bytes 5-5: lost`,
-			`{"snapshot":"abcdef01230000000000000000000000","path":"a\n` + "\ufffd" + `","path_base64":"YQr/","offset":5,"length":1,"harmless":false,"error":"lost"}`},
+			`{"snapshot":"abcdef01230000000000000000000000","path":"a\n` + "\ufffd" + `","path_base64":"YQr/","offset":5,"length":1,"severity":"lost","error":"lost"}`},
 	} {
 		if got := c.p.String(); got != c.line {
 			t.Errorf("%s, want %s", got, c.line)

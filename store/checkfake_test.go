@@ -161,7 +161,7 @@ type checked struct {
 
 // on is the repository with another backend.
 func on(r *Repository, b backend.Backend) *Repository {
-	return &Repository{backend: b, config: r.config, keys: r.keys, cache: r.cache, heads: make(map[SnapshotID]*Snapshot)}
+	return &Repository{backend: b, config: r.config, keys: r.keys, cache: r.cache, heads: make(map[SnapshotID]snapshotHead)}
 }
 
 func check(t testing.TB, r *Repository, readData bool) checked {
@@ -198,8 +198,12 @@ func checkNoKey(t testing.TB, b backend.Backend) checked {
 
 func (c checked) consistent(t testing.TB) {
 	t.Helper()
-	if c.Problems+c.Harmless != len(c.problems) {
-		t.Errorf("%d and %d problems are counted, %d were reported", c.Problems, c.Harmless, len(c.problems))
+	count := make(map[Severity]int)
+	for _, p := range c.problems {
+		count[p.Severity]++
+	}
+	if c.Notes != count[Note] || c.Repairable != count[Repairable] || c.Lost != count[Lost] || len(c.problems) != c.Notes+c.Problems() {
+		t.Errorf("%d, %d and %d problems are counted, %v were reported", c.Notes, c.Repairable, c.Lost, count)
 	}
 	if len(c.Verified) == 0 || len(c.NotVerified) == 0 {
 		t.Error("it does not say what it verified")
@@ -292,6 +296,14 @@ func write(t testing.TB, b backend.Backend, name string, data []byte) {
 func remove(t testing.TB, b backend.Backend, name string) {
 	t.Helper()
 	if err := b.Delete(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// forget removes a snapshot, as Repository.RemoveSnapshot does.
+func forget(t testing.TB, b backend.Backend, id SnapshotID) {
+	t.Helper()
+	if err := deleteBoth(t.Context(), b, snapshotName(id)); err != nil {
 		t.Fatal(err)
 	}
 }

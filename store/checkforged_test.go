@@ -49,7 +49,7 @@ func TestCheckReplacedFrame(t *testing.T) {
 		}
 	}
 	c := check(t, r, true)
-	if p := c.about("although its CRC32C does"); len(p) != 1 || p[0].Offset != uint64(to.Offset) || p[0].Harmless {
+	if p := c.about("although its CRC32C does"); len(p) != 1 || p[0].Offset != uint64(to.Offset) || p[0].Severity != Lost {
 		t.Error("the frame is not reported")
 		c.dump(t)
 	}
@@ -125,8 +125,8 @@ func TestCheckWrongID(t *testing.T) {
 	}
 	// There is another copy of what it claims to be.
 	c := check(t, r, true)
-	if p := c.about("HMAC of its blob 1 does not match"); len(c.problems) != 1 || len(p) != 1 || p[0].Object != packName(id) || !p[0].Harmless {
-		t.Error("the blob is not reported alone, as harmless")
+	if p := c.about("HMAC of its blob 1 does not match"); len(c.problems) != 1 || len(p) != 1 || p[0].Object != packName(id) || p[0].Severity != Note {
+		t.Error("the blob is not reported alone, as a note")
 		c.dump(t)
 	}
 	remove(t, b, packName(where2(t, r, parts[0], id).Pack))
@@ -176,7 +176,7 @@ func TestCheckByRows(t *testing.T) {
 			if what == "short" {
 				lost = 4
 			}
-			if len(c.losses()) != lost || c.Problems+c.Harmless != lost+1 {
+			if len(c.losses()) != lost || len(c.problems) != lost+1 {
 				t.Errorf("%s, data %v: one problem and %d losses are wanted:", what, readData, lost)
 				c.dump(t)
 			}
@@ -273,8 +273,8 @@ func TestCheckIndexAgainstDirectory(t *testing.T) {
 	b = other
 	r = on(r, b)
 	restore := check(t, r, false)
-	if len(restore.losses()) != 2 || restore.Segments != 0 {
-		t.Error("without an index both roots are lost")
+	if n := len(objects(t, b, dirPacks)); len(restore.losses()) != 0 || restore.Segments != 0 || restore.Repairable != n || restore.Lost > 0 {
+		t.Error("without an index, the packs say what they hold")
 		restore.dump(t)
 	}
 }
@@ -288,18 +288,41 @@ func TestCheckNames(t *testing.T) {
 		write(t, b, name, []byte("?"))
 	}
 	for level, c := range map[string]checked{"no key": checkNoKey(t, b), "default": check(t, r, false)} {
-		if c.Problems > 0 || c.Harmless != len(names) {
+		if c.Problems() > 0 || c.Notes != len(names) {
 			t.Errorf("%s: %d unknown names:", level, len(names))
 			c.dump(t)
 		}
 	}
+	// What repair has set aside is told as such; its account of losses is
+	// checked, and as long as it is sound there is nothing to say.
+	aside := b.Clone()
+	for _, name := range names {
+		remove(t, aside, name)
+	}
+	report, err := on(r, aside).writeLosses(t.Context(), &LossReport{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, aside, dirQuarantine+"/packs/00/11", []byte("rotten"))
+	for level, c := range map[string]checked{"no key": checkNoKey(t, aside), "default": check(t, on(r, aside), false)} {
+		if len(c.problems) != 1 || len(c.about("a repair has set it aside")) != 1 || c.worst() != Note {
+			t.Errorf("%s: one object was set aside:", level)
+			c.dump(t)
+		}
+	}
+	write(t, aside, report, []byte("rotten"))
+	if c := checkNoKey(t, aside); len(c.about(report)) != 1 || c.worst() != Note {
+		t.Error("a damaged account of losses:")
+		c.dump(t)
+	}
+
 	packs := packsOf(t, b, index.Data)
 	write(t, b, packs[1], read(t, b, packs[0]))
 	if c := checkNoKey(t, b); len(c.about("it is pack "+base(packs[0]))) != 1 {
 		t.Error("a pack under another's name is not noticed without a key")
 		c.dump(t)
 	}
-	if c := check(t, r, false); len(c.losses()) == 0 || c.Problems == 0 {
+	if c := check(t, r, false); len(c.losses()) == 0 || c.Problems() == 0 {
 		t.Error("a pack under another's name is not noticed")
 		c.dump(t)
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,11 +35,14 @@ func (r run) to() int64   { return r.pieces[len(r.pieces)-1].to }
 const runSize = 2 << 20
 
 // emitRuns cuts a pack's body, header and directory included, into runs, in
-// storage order.
-func emitRuns(o *openedPack, emit func(run) error) error {
+// storage order. If keep is not nil only the frames are emitted that it keeps.
+func emitRuns(o *openedPack, keep func(*placedFrame) bool, emit func(run) error) error {
 	next := run{pack: o}
 	add := func(p piece) error {
-		if len(next.pieces) > 0 && p.to-next.from() > runSize {
+		if keep != nil && (p.frame == nil || !keep(p.frame)) {
+			return nil
+		}
+		if n := len(next.pieces); n > 0 && (p.to-next.from() > runSize || next.to() != p.from) {
 			if err := emit(next); err != nil {
 				return err
 			}
@@ -77,6 +81,104 @@ func emitRuns(o *openedPack, emit func(run) error) error {
 	return emit(next)
 }
 
+// readPack emits what is to be read of a pack. What is wrong with it is told
+// when all of it has been verified.
+func (c *checker) readPack(ctx context.Context, o *openedPack, emit func(run) error) error {
+	var keep func(*placedFrame) bool
+	if c.limited() {
+		keep = func(f *placedFrame) bool { return c.holdsNeeded(o.Kind, f) }
+	}
+	o.pending.Store(1)
+	o.whole = keep == nil && (c.sample == nil || o.suspect)
+	err := emitRuns(o, keep, func(r run) error {
+		if c.sample != nil && !o.suspect && !c.sample.take() {
+			c.acceptRun(o, r)
+			return nil
+		}
+		o.pending.Add(1)
+		return emit(r)
+	})
+	if err != nil {
+		return err
+	}
+	return c.runDone(ctx, o)
+}
+
+// acceptRun takes the blobs of a run that is not read for sound.
+func (c *checker) acceptRun(o *openedPack, r run) {
+	for _, p := range r.pieces {
+		if p.frame != nil {
+			c.accept(o, p.frame)
+		}
+	}
+	c.progress.Bytes.Add(r.to() - r.from())
+}
+
+// runDone counts down a pack's runs; the last one finishes it.
+func (c *checker) runDone(ctx context.Context, o *openedPack) error {
+	if o.pending.Add(-1) > 0 {
+		return nil
+	}
+	return c.finish(ctx, o)
+}
+
+// finish heals the pack whose runs have all been verified, if it is damaged, or
+// reports the damage.
+func (c *checker) finish(ctx context.Context, o *openedPack) error {
+	if o.gone {
+		return nil
+	}
+	if o.whole && c.last != nil {
+		c.last.pack(o.ID, len(o.failed)+len(o.rotten) == 0 && o.data == nil && !o.suspect)
+	}
+	if len(o.failed)+len(o.rotten) == 0 {
+		return nil
+	}
+	slices.SortFunc(o.failed, func(a, b failedFrame) int { return cmp.Compare(a.frame.offset, b.frame.offset) })
+	slices.SortFunc(o.rotten, func(a, b stretch) int { return cmp.Compare(a.Offset, b.Offset) })
+	if o.data == nil {
+		healed, err := c.heal(ctx, o.packState, func(h *openedPack) error {
+			w := c.newFrameWorker()
+			for _, f := range o.failed {
+				if err := w.again(ctx, h, f.frame); err != nil {
+					h.failed = append(h.failed, failedFrame{f.frame, err})
+				}
+			}
+			return c.finish(ctx, h)
+		})
+		if err != nil || healed {
+			return err
+		}
+	}
+	var failed []pack.Range
+	for _, f := range o.failed {
+		failed = append(failed, pack.Range{Offset: int64(f.frame.offset), Length: int64(f.frame.length)})
+		c.badFrame(o.packState, f.frame, f.err)
+	}
+	for i := 0; i < len(o.rotten); i++ {
+		r := o.rotten[i]
+		// What a failed frame explains is not told twice.
+		if touches(failed, r.Offset, r.Offset+r.Length) {
+			continue
+		}
+		for i+1 < len(o.rotten) && o.rotten[i+1].Offset == r.Offset+r.Length && !touches(failed, o.rotten[i+1].Offset, o.rotten[i+1].Offset+1) {
+			i++
+			r.Length += o.rotten[i].Length
+		}
+		c.later(o.packState, true, Problem{Object: o.name(), Offset: uint64(r.Offset), Length: uint64(r.Length), Err: r.err})
+	}
+	return nil
+}
+
+// verifyHere verifies runs where they are emitted.
+func (c *checker) verifyHere(ctx context.Context) func(run) error {
+	w := c.newFrameWorker()
+	return func(r run) error {
+		defer r.pack.pending.Add(-1)
+		return w.verify(ctx, r)
+	}
+}
+
 // readFrames verifies the runs that produce emits, on all cores.
 func (c *checker) readFrames(ctx context.Context, produce func(ctx context.Context, emit func(run) error) error) error {
 	g, ctx := errgroup.WithContext(ctx)
@@ -94,13 +196,14 @@ func (c *checker) readFrames(ctx context.Context, produce func(ctx context.Conte
 	})
 	for range runtime.GOMAXPROCS(0) {
 		g.Go(func() error {
-			w := &frameWorker{c: c, hasher: &hasher{c.r.keys.Hasher(false), c.r.keys.Hasher(true)}}
+			w := c.newFrameWorker()
 			for r := range runs {
 				if err := w.verify(ctx, r); err != nil {
 					return err
 				}
-				c.add(&c.result.Bytes, r.to()-r.from())
-				c.progress.Bytes.Add(r.to() - r.from())
+				if err := c.runDone(ctx, r.pack); err != nil {
+					return err
+				}
 			}
 			return nil
 		})
@@ -116,6 +219,10 @@ type frameWorker struct {
 	frame  pack.Frame
 }
 
+func (c *checker) newFrameWorker() *frameWorker {
+	return &frameWorker{c: c, hasher: &hasher{c.r.keys.Hasher(false), c.r.keys.Hasher(true)}}
+}
+
 // verify reads a run and verifies its frames and, where the pack's trailer is
 // sound, the cells that begin in it.
 func (w *frameWorker) verify(ctx context.Context, r run) error {
@@ -126,18 +233,19 @@ func (w *frameWorker) verify(ctx context.Context, r run) error {
 		to = min(o.layout.Body, (to+pack.CellSize-1)/pack.CellSize*pack.CellSize)
 	}
 	w.buf = slices.Grow(w.buf[:0], int(to-from))[:to-from]
-	err := readWhole(object.ReaderAt{Ctx: ctx, Backend: c.r.backend, Name: o.name()}, w.buf, from)
+	err := readWhole(o.at(ctx, c), w.buf, from)
 	if stop := fatal(ctx, err); stop != nil {
 		return stop
 	}
 	if err != nil {
 		return w.unreadable(ctx, r, err)
 	}
+	c.countRun(o, r)
 	var rotten []pack.Range
 	if o.layout != nil {
 		o.layout.BadCells(w.buf, from, func(b pack.Range) { rotten = append(rotten, b) })
 	}
-	var failed []pack.Range
+	var failed []failedFrame
 	for _, p := range r.pieces {
 		if p.frame == nil {
 			continue
@@ -146,43 +254,77 @@ func (w *frameWorker) verify(ctx context.Context, r run) error {
 			if o.layout != nil && !touches(rotten, p.from, p.to) {
 				err = fmt.Errorf("%w, although its CRC32C does: it was written like this", err)
 			}
-			failed = append(failed, pack.Range{Offset: p.from, Length: p.to - p.from})
-			c.badFrame(o.packState, p.frame, err)
+			failed = append(failed, failedFrame{p.frame, err})
 		}
 	}
+	if len(failed)+len(rotten) == 0 {
+		return nil
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.failed = append(o.failed, failed...)
 	for _, b := range rotten {
-		// What a failed frame explains is not told twice.
-		if b.Offset >= r.from() && !touches(failed, b.Offset, b.Offset+b.Length) {
-			c.problem(Problem{Object: o.name(), Offset: uint64(b.Offset), Length: uint64(b.Length),
-				Err: fmt.Errorf("%w: its CRC32C does not match", object.ErrDamaged)})
+		if b.Offset >= r.from() { // else it was seen with the run before
+			o.rotten = append(o.rotten, stretch{b, errCell})
 		}
 	}
 	return nil
+}
+
+var errCell = fmt.Errorf("%w: its CRC32C does not match", object.ErrDamaged)
+
+// countRun counts what was read.
+func (c *checker) countRun(o *openedPack, r run) {
+	n := r.to() - r.from()
+	c.add(&c.result.Bytes, n)
+	if !o.again {
+		c.progress.Bytes.Add(n)
+		c.add(&c.result.DataBytes, n)
+	}
+}
+
+// again verifies a frame that has failed, out of its healed pack.
+func (w *frameWorker) again(ctx context.Context, h *openedPack, f *placedFrame) error {
+	w.buf = slices.Grow(w.buf[:0], int(f.length))[:f.length]
+	if err := readWhole(h.at(ctx, w.c), w.buf, int64(f.offset)); err != nil {
+		return err
+	}
+	return w.openFrame(h, f, w.buf)
 }
 
 func touches(ranges []pack.Range, from, to int64) bool {
 	return slices.ContainsFunc(ranges, func(r pack.Range) bool { return r.Offset < to && from < r.Offset+r.Length })
 }
 
-// unreadable reports a run that could not be read, piece by piece: what can be
+// unreadable notes a run that could not be read, piece by piece: what can be
 // read of it is.
 func (w *frameWorker) unreadable(ctx context.Context, r run, err error) error {
-	switch {
-	case missing(err):
-		w.c.vanished(r.pack.packState)
+	o := r.pack
+	if missing(err) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if !o.gone {
+			o.gone = true
+			w.c.vanished(o.packState)
+		}
 		return nil
-	case len(r.pieces) > 1:
+	}
+	if len(r.pieces) > 1 {
 		for i := range r.pieces {
-			if err := w.verify(ctx, run{r.pack, r.pieces[i : i+1]}); err != nil {
+			if err := w.verify(ctx, run{o, r.pieces[i : i+1]}); err != nil {
 				return err
 			}
 		}
 		return nil
-	case r.pieces[0].frame != nil:
-		w.c.badFrame(r.pack.packState, r.pieces[0].frame, err)
+	}
+	w.c.countRun(o, r)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if f := r.pieces[0].frame; f != nil {
+		o.failed = append(o.failed, failedFrame{f, err})
 		return nil
 	}
-	w.c.problem(Problem{Object: r.pack.name(), Offset: uint64(r.from()), Length: uint64(r.to() - r.from()), Err: err})
+	o.rotten = append(o.rotten, stretch{pack.Range{Offset: r.from(), Length: r.to() - r.from()}, err})
 	return nil
 }
 
@@ -226,8 +368,9 @@ func (w *frameWorker) openFrame(o *openedPack, f *placedFrame, sealed []byte) er
 			w.c.markSound(o.Kind, id)
 		}
 	}
-	if w.c.ReadData {
-		w.c.add(&w.c.result.Blobs, good)
+	w.c.countBlobs(o.packState, good)
+	if !o.again {
+		w.c.add(&w.c.result.DataBlobs, good)
 	}
 	if o.Kind == index.Tree {
 		key := w.c.reader.packNumber(o.ID)<<16 | uint64(f.ordinal)
@@ -242,9 +385,9 @@ type frameKey struct {
 	offset uint32
 }
 
-// badFrame reports a damaged frame, once. It is harmless if all that is needed
-// of it has another sound copy; unless that is out of the question already,
-// the report waits until it is known.
+// badFrame reports a damaged frame that nothing heals, once. It costs nothing if
+// all that is needed of it has another sound copy; unless that is out of the
+// question already, the report waits until it is known.
 func (c *checker) badFrame(p *packState, f *placedFrame, err error) {
 	key := frameKey{p.ID, f.offset}
 	c.mu.Lock()
@@ -256,10 +399,11 @@ func (c *checker) badFrame(p *packState, f *placedFrame, err error) {
 	}
 	problem := Problem{Object: p.name(), Offset: uint64(f.offset), Length: uint64(f.length), Err: err}
 	if slices.ContainsFunc(f.ids, func(id index.ID) bool { return c.onlyCopy(p.Kind, id) }) {
+		problem.Severity = Lost
 		c.problem(problem)
 		return
 	}
-	c.later(p, problem)
+	c.later(p, false, problem)
 }
 
 // onlyCopy reports whether a blob is known to be needed and to have no other
@@ -292,21 +436,26 @@ func (c *checker) packsByRows(ctx context.Context) error {
 			}
 		}
 		c.placeByRows(opened)
-		err := c.readFrames(ctx, func(_ context.Context, emit func(run) error) error {
+		err := c.readFrames(ctx, func(ctx context.Context, emit func(run) error) error {
 			for _, p := range some {
 				o := opened[p.ID]
 				if o == nil {
 					continue
 				}
+				o.pending.Store(1)
 				for i := range o.frames {
 					f := &o.frames[i]
 					end := int64(f.offset) + int64(f.length)
 					if end > p.size {
 						break // that the pack is too short has been told
 					}
+					o.pending.Add(1)
 					if err := emit(run{o, []piece{{int64(f.offset), end, f}}}); err != nil {
 						return err
 					}
+				}
+				if err := c.runDone(ctx, o); err != nil {
+					return err
 				}
 			}
 			return nil

@@ -2,10 +2,9 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
-
-	"garret/store/backend"
 )
 
 // rootOf is what a check keeps of a snapshot.
@@ -18,44 +17,30 @@ type rootOf struct {
 // is mostly waiting.
 const recordReads = 8
 
-// history lists the snapshots and reads every record from the repository.
+// history lists the snapshots and reads both copies of every record from the
+// repository.
 func (c *checker) history(ctx context.Context) error {
-	var listed []SnapshotID
-	var sizes []int64
-	err := c.r.backend.List(ctx, dirHistory, func(e backend.Entry) error {
-		id, err := ParseSnapshotID(base(e.Name))
-		if err != nil || snapshotName(id) != e.Name {
-			c.unknownName(e.Name)
-			return nil
-		}
-		listed, sizes = append(listed, id), append(sizes, e.Size)
-		return nil
-	})
+	listed, err := listSnapshots(ctx, c.r.backend)
 	if err != nil {
 		return err
+	}
+	if c.limited() {
+		listed = slices.DeleteFunc(listed, func(id SnapshotID) bool { return id != c.Only })
 	}
 	roots := make([][]byte, len(listed))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(recordReads)
 	for i, id := range listed {
 		g.Go(func() error {
-			root, err := c.record(ctx, id)
-			if stop := fatal(ctx, err); stop != nil {
-				return stop
-			}
-			if missing(err) {
-				return nil // removed since it was listed
-			}
-			c.done(sizes[i])
-			if err != nil {
+			t, err := c.checkRecord(ctx, c.r.backend, id, func(data []byte) (err error) {
+				roots[i], err = c.record(id, data)
+				return err
+			})
+			if err == nil && !t.sound() && !t.gone() {
 				// Nobody knows what it needs: nothing can be called unneeded.
 				c.unwalked.Store(true)
-				c.problem(Problem{Object: snapshotName(id), Snapshot: id, Err: err})
-				return nil
 			}
-			c.add(&c.result.Snapshots, 1)
-			roots[i] = root
-			return nil
+			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -70,8 +55,8 @@ func (c *checker) history(ctx context.Context) error {
 }
 
 // record decodes all of a snapshot's record and returns its root.
-func (c *checker) record(ctx context.Context, id SnapshotID) ([]byte, error) {
-	s, err := c.r.readSnapshot(ctx, id)
+func (c *checker) record(id SnapshotID, data []byte) ([]byte, error) {
+	s, err := c.r.verifySnapshot(id, data)
 	if err != nil {
 		return nil, err
 	}

@@ -18,8 +18,9 @@ import (
 // listedSegment is an index segment that some listing has shown.
 type listedSegment struct {
 	seg    *index.Segment // nil when it is damaged or could not be found
-	bad    bool           // damaged
+	bad    error          // why it is no use: it is damaged, and nothing heals it
 	listed int            // the last round that listed it
+	size   int64          // as listed, bytes
 }
 
 // packState is what a check knows of a pack.
@@ -33,9 +34,24 @@ type packState struct {
 
 	byDirectory   bool   // its directory was compared with the index
 	matched, rows uint64 // rows of the index that agree with it; all its rows
+	unlisted      int    // blobs that no segment lists there
 
-	loss     bool      // something needed is lost with it
-	deferred []Problem // damage that is harmless unless loss
+	healed   bool  // parity makes it whole, in memory
+	hopeless error // why parity does not
+
+	loss     bool              // something needed is lost with it
+	deferred []deferredProblem // damage, until it is known what it costs
+
+	wanted  bool // it holds something that is needed, in a limited check
+	adopted bool // no segment lists all of it: its own account was taken in
+	needed  bool // what no segment lists of it is needed
+	again   bool // it is checked again, and its problems were reported
+}
+
+// deferredProblem is damage of a pack that nothing heals.
+type deferredProblem struct {
+	Problem
+	structure bool // it is about more than frames
 }
 
 const absent = -1
@@ -91,7 +107,17 @@ func (c *checker) loadAgain(ctx context.Context) (vanished int, err error) {
 			vanished++
 		}
 	}
-	return vanished, err
+	if err != nil {
+		return vanished, err
+	}
+	// The parity of what was listed is there by now, or will be in a moment.
+	c.parity = make(map[[16]byte]int64)
+	return vanished, c.r.backend.List(ctx, dirParity, func(e backend.Entry) error {
+		if id, ok := parseParityName(e.Name); ok {
+			c.parity[id] = e.Size
+		}
+		return nil
+	})
 }
 
 func (c *checker) load(ctx context.Context) error {
@@ -119,8 +145,8 @@ func (c *checker) loadSegments(ctx context.Context) error {
 			s = new(listedSegment)
 			c.segments[id] = s
 		}
-		s.listed = c.round
-		if s.seg == nil && !s.bad {
+		s.listed, s.size = c.round, e.Size
+		if s.seg == nil && s.bad == nil {
 			add = append(add, fresh{id, e.Size})
 		}
 		return nil
@@ -133,7 +159,7 @@ func (c *checker) loadSegments(ctx context.Context) error {
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, f := range add {
 		g.Go(func() (err error) {
-			segs[i], err = c.segment(ctx, f.id, f.size, &c.segments[f.id].bad)
+			segs[i], err = c.segment(ctx, f.id, f.size, c.segments[f.id])
 			return err
 		})
 	}
@@ -150,38 +176,50 @@ func (c *checker) loadSegments(ctx context.Context) error {
 	return err
 }
 
-// segment decodes and verifies one segment; nil when it is bad or missing.
-func (c *checker) segment(ctx context.Context, id SegmentID, size int64, bad *bool) (*index.Segment, error) {
-	f, path, err := c.r.cache.AddSegment(id.String(), func(w io.Writer) error {
-		return c.r.decodeSegment(ctx, id, size, w)
-	})
-	var seg *index.Segment
-	if err == nil {
-		seg, err = index.OpenFile(path)
-		err = errors.Join(err, f.Close())
-	}
-	if err == nil {
-		err = seg.Verify()
+// segment decodes and verifies one segment; nil when it is bad or missing. What
+// is damaged is taken from its parity.
+func (c *checker) segment(ctx context.Context, id SegmentID, size int64, listed *listedSegment) (*index.Segment, error) {
+	seg, err := c.mapSegment(id, c.r.segmentReader(ctx, id), size)
+	if stop := fatal(ctx, err); stop != nil {
+		return nil, stop
 	}
 	if err == nil {
 		c.done(size)
 		c.add(&c.result.Segments, 1)
 		return seg, nil
 	}
-	if seg != nil {
-		err = errors.Join(err, seg.Close())
-	}
-	if stop := fatal(ctx, err); stop != nil {
-		return nil, stop
-	}
 	// What it lists seems lost. If it was superseded, its successor is there.
 	c.suspect.Store(true)
-	if !missing(err) {
-		*bad = true
-		c.done(size)
-		c.problem(Problem{Object: segmentName(id), Err: err})
+	if missing(err) {
+		return nil, nil
 	}
+	c.done(size)
+	seg, healErr := c.healSegment(ctx, id)
+	if seg != nil || fatal(ctx, healErr) != nil {
+		return seg, fatal(ctx, healErr)
+	}
+	listed.bad = fmt.Errorf("%w; %s", err, notHealed(healErr))
 	return nil, nil
+}
+
+// mapSegment decodes a segment, of which at has the bytes, and maps it.
+func (c *checker) mapSegment(id SegmentID, at io.ReaderAt, size int64) (*index.Segment, error) {
+	f, path, err := c.r.cache.AddSegment(id.String(), func(w io.Writer) error {
+		return c.r.decodeSegment(id, at, size, w)
+	})
+	if err != nil {
+		return nil, err
+	}
+	seg, err := index.OpenFile(path)
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = seg.Verify()
+	}
+	if err != nil && seg != nil {
+		err = errors.Join(err, seg.Close())
+		seg = nil
+	}
+	return seg, err
 }
 
 // addSegment takes a segment's packs over into the table of packs.
@@ -197,7 +235,7 @@ func (c *checker) addSegment(name string, seg *index.Segment) {
 			p.Pack, p.indexed = claim, true
 		case p.Pack != claim && !slices.Contains(p.others, claim):
 			p.others = append(p.others, claim)
-			c.problem(Problem{Object: name, Err: fmt.Errorf("%w: it and another segment disagree about pack %v", object.ErrDamaged, claim.ID)})
+			c.problem(Problem{Object: name, Severity: Repairable, Err: fmt.Errorf("%w: it and another segment disagree about pack %v", object.ErrDamaged, claim.ID)})
 		}
 	}
 }

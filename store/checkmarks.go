@@ -20,6 +20,9 @@ func (m *marks) grow(bits uint64) {
 	}
 }
 
+// clone returns a copy.
+func (m *marks) clone() *marks { return &marks{append([]uint64(nil), m.words...)} }
+
 // set marks i and reports whether it was marked before.
 func (m *marks) set(i uint64) bool {
 	bit := uint64(1) << (i % 64)

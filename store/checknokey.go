@@ -2,13 +2,17 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
+	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"garret/index"
 	"garret/store/backend"
+	"garret/store/cache"
 	"garret/store/object"
 	"garret/store/pack"
 )
@@ -18,38 +22,66 @@ type noKey struct {
 	*reporter
 	b      backend.Backend
 	config *Config // nil when no copy is sound
+	live   map[index.SessionID]bool
+
+	condemned map[index.PackID]bool // on their way out, of which parity goes first
+
+	limit time.Duration // no pack is begun later; 0: no limit
+	began time.Time
+	last  *verified // when packs were verified; nil if the repository is not known
+
+	healing sync.Mutex // held while an object is held in memory
+
+	mu        sync.Mutex
+	protected map[[16]byte]protected // packs and segments, with the sizes that were listed
+	parity    map[[16]byte]int64     // sizes as listed
 }
 
 // CheckNoKey verifies every stored byte by its CRC32C, and what objects say of
-// themselves in the clear. It needs no key and constant memory, and changes
-// nothing. It cannot notice that an object is missing, nor that one was
-// replaced by somebody who made its checksums right. ErrNoRepository means that
-// nothing there is part of a repository.
+// themselves in the clear, and says of what is damaged whether a second copy or
+// parity puts it right. It needs no key, and memory for the names of packs and
+// for one pack that it heals, and changes nothing. It cannot notice that an
+// object is missing together with its copy or parity, nor that one was replaced
+// by somebody who made its checksums right. Of the options, ReadData, Walk and
+// Only mean nothing to it, and of Part only Limit does. ErrNoRepository means
+// that nothing there is part of a repository.
 func CheckNoKey(ctx context.Context, b backend.Backend, o CheckOptions) (*CheckResult, error) {
-	c := &noKey{reporter: newReporter(o), b: b}
+	began := time.Now()
+	c := &noKey{limit: o.Part.Limit, began: began, reporter: newReporter(o), b: b, protected: make(map[[16]byte]protected), parity: make(map[[16]byte]int64)}
 	err := c.run(ctx)
 	if err == nil {
-		r := &c.result
-		r.Verified = append(r.Verified, fmt.Sprintf("Every stored byte of %d objects, %d bytes, was read and matches its CRC32C, apart from what was reported.", r.Objects, r.Bytes))
-		r.NotVerified = append(r.NotVerified,
-			"Whether objects are missing, and whether any was replaced on purpose: that needs a key.",
-			"Whether snapshots and index are readable and agree with the packs.")
+		c.summarise()
 	}
 	return &c.result, err
 }
 
-func (c *noKey) run(ctx context.Context) error {
-	var configs []string
+func (c *noKey) summarise() {
+	r := &c.result
+	yes := func(format string, args ...any) { r.Verified = append(r.Verified, fmt.Sprintf(format, args...)) }
+	no := func(format string, args ...any) { r.NotVerified = append(r.NotVerified, fmt.Sprintf(format, args...)) }
+	yes("Every stored byte of %s, %s, was read and matches its CRC32C%s.", plural(r.Objects, "object"), bytesOf(r.Bytes), r.apart())
+	if c.config != nil && c.config.Parity > 0 {
+		yes("Each pack and each index segment has parity of the right size, and each config, key slot and snapshot its second copy%s.", r.apart())
+	}
+	if c.last != nil {
+		c.last.summarise(r, Part{Limit: c.limit}, yes, no)
+	}
+	no("Whether objects are missing of which no copy and no parity is left, and whether any was replaced on purpose: that needs a key.")
+	no("Whether snapshots and index are readable and agree with the packs.")
+}
+
+func (c *noKey) run(ctx context.Context) (err error) {
 	known := 0
-	err := c.b.List(ctx, "", func(e backend.Entry) error {
+	err = c.b.List(ctx, "", func(e backend.Entry) error {
+		want := expected(e.Name)
+		if !want.known && isAside(e.Name) {
+			return c.aside(ctx, c.b, e)
+		}
 		c.progress.TotalObjects.Add(1)
 		c.progress.TotalBytes.Add(e.Size)
-		want := expected(e.Name)
 		switch {
 		case !want.known:
 			return nil
-		case want.kind == object.Config:
-			configs = append(configs, e.Name)
 		case want.kind == object.Pack:
 			c.progress.TotalPacks.Add(1)
 		}
@@ -62,39 +94,111 @@ func (c *noKey) run(ctx context.Context) error {
 	if known == 0 {
 		return ErrNoRepository
 	}
-	newest, err := c.checkConfigs(ctx, c.b, configs, func(*storedConfig) error { return nil })
+	newest, err := c.checkConfigs(ctx, c.b, func(*storedConfig) error { return nil })
 	if err != nil {
 		return err
 	}
 	if newest != nil {
 		c.config = &newest.Config
+		c.last = newVerified(cache.Open(newest.Repository.String(), c.b.Location()), "no-key")
+		defer func() { c.keepVerified(err == nil) }()
 	}
-	unknown := func(name string) {
-		c.problem(Problem{Object: name, Harmless: true, Err: errUnknownName})
-	}
-	if err := c.checkSlots(ctx, c.b, c.config, func(string) {}); err != nil {
+	if err := c.checkSlots(ctx, c.b, c.config); err != nil {
 		return err
 	}
+	if err := c.history(ctx); err != nil {
+		return err
+	}
+	if err := c.objects(ctx); err != nil {
+		return err
+	}
+	if err := c.leaving(ctx); err != nil {
+		return err
+	}
+	if err := c.parities(ctx); err != nil {
+		return err
+	}
+	return c.missingCopies(ctx, c.b, c.live)
+}
 
+// history checks both copies of every snapshot, and then learns whose sessions
+// are alive: what these have yet to put is not missing.
+func (c *noKey) history(ctx context.Context) error {
+	listed, err := listSnapshots(ctx, c.b)
+	if err != nil {
+		return err
+	}
+	g, groupCtx := errgroup.WithContext(ctx)
+	g.SetLimit(recordReads)
+	for _, id := range listed {
+		g.Go(func() error {
+			_, err := c.checkRecord(groupCtx, c.b, id, nil)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	c.live, err = liveSessions(ctx, c.b)
+	return err
+}
+
+// leaving learns which packs a collector is about to remove.
+func (c *noKey) leaving(ctx context.Context) error {
+	c.condemned = make(map[index.PackID]bool)
+	return c.b.List(ctx, dirCondemned, func(e backend.Entry) error {
+		if id, err := index.ParsePackID(base(e.Name)); err == nil {
+			c.condemned[id] = true
+		}
+		return nil
+	})
+}
+
+// objects checks all that is stored once.
+func (c *noKey) objects(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	entries := make(chan backend.Entry)
 	g.Go(func() error {
 		defer close(entries)
-		return c.b.List(ctx, "", func(e backend.Entry) error {
-			switch want := expected(e.Name); {
-			case !want.known:
-				unknown(e.Name)
-				return nil
-			case want.kind == object.Config || want.kind == object.KeySlot:
-				return nil // done
-			}
+		var packs []backend.Entry // which take turns when there is a limit
+		send := func(e backend.Entry) error {
 			select {
 			case entries <- e:
 				return nil
 			case <-ctx.Done():
 				return context.Cause(ctx)
 			}
+		}
+		err := c.b.List(ctx, "", func(e backend.Entry) error {
+			switch want := expected(e.Name); {
+			case !want.known && isAside(e.Name):
+				return nil // done
+			case !want.known:
+				c.problem(Problem{Object: e.Name, Severity: Note, Err: errUnknownName})
+				return nil
+			case want.kind == object.Config || want.kind == object.KeySlot || want.kind == object.Snapshot:
+				return nil // done
+			case want.kind == object.Pack && c.limit > 0 && c.last != nil:
+				packs = append(packs, e)
+				return nil
+			}
+			return send(e)
 		})
+		if err != nil {
+			return err
+		}
+		if len(packs) > 0 {
+			oldestFirst(c.last, packs, func(e backend.Entry) [16]byte {
+				id, _ := index.ParsePackID(base(e.Name))
+				return id
+			})
+		}
+		for _, e := range packs {
+			if err := send(e); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	for range runtime.GOMAXPROCS(0) {
 		g.Go(func() error {
@@ -109,36 +213,79 @@ func (c *noKey) run(ctx context.Context) error {
 	return g.Wait()
 }
 
+// keepVerified remembers which packs were verified, of a check that was ended
+// early as well.
+func (c *noKey) keepVerified(all bool) {
+	packs := make(map[[16]byte]int64)
+	for id, p := range c.protected {
+		if p.of == object.Pack {
+			packs[id] = p.size
+			c.result.DataTotal += p.size
+		}
+	}
+	if len(packs) == 0 {
+		return
+	}
+	c.last.keep(packs, all)
+	share, oldest := c.last.covered(packs)
+	if c.result.Covered = share; !oldest.IsZero() {
+		c.result.Oldest = &oldest
+	}
+}
+
 // object checks one object.
 func (c *noKey) object(ctx context.Context, e backend.Entry) error {
-	want := expected(e.Name)
-	switch want.kind {
+	switch want := expected(e.Name); want.kind {
 	case object.Pack:
 		return c.pack(ctx, e)
-	case object.Snapshot:
-		c.add(&c.result.Snapshots, 1)
 	case object.Segment:
-		c.add(&c.result.Segments, 1)
+		return c.segment(ctx, e)
+	case object.Parity:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		id, _ := parseParityName(e.Name)
+		c.parity[id] = e.Size // checked when all that it can be of is known
+		return nil
+	default:
+		return c.small(ctx, e, Note, verifyObject(ctx, c.b, e.Name, e.Size, want.kind))
 	}
-	return c.small(ctx, e, want.kind == object.Lease || want.kind == object.Fence,
-		verifyObject(ctx, c.b, e.Name, e.Size, want.kind))
+}
+
+func (c *noKey) segment(ctx context.Context, e backend.Entry) error {
+	err := verifyObject(ctx, c.b, e.Name, e.Size, object.Segment)
+	if stop := fatal(ctx, err); stop != nil {
+		return stop
+	}
+	if missing(err) {
+		return nil // removed since it was listed
+	}
+	c.done(e.Size)
+	c.add(&c.result.Segments, 1)
+	id, _ := parseSegmentID(base(e.Name))
+	c.protect(protected{of: object.Segment, id: id, name: e.Name, size: e.Size, damaged: err != nil})
+	if err == nil {
+		return nil
+	}
+	return c.heal(ctx, object.Segment, e.Name, id, []Problem{{Object: e.Name, Severity: Lost, Err: err}})
+}
+
+func (c *noKey) protect(p protected) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.protected[p.id] = p
 }
 
 // pack checks a pack's cells, trailer and header, and names the stretches that
 // are damaged.
 func (c *noKey) pack(ctx context.Context, e backend.Entry) error {
-	at := object.ReaderAt{Ctx: ctx, Backend: c.b, Name: e.Name}
-	damaged := false
-	problem := func(offset, length int64, err error) {
-		damaged = true
-		c.problem(Problem{Object: e.Name, Offset: uint64(offset), Length: uint64(length), Err: err})
+	id, _ := index.ParsePackID(base(e.Name))
+	p := protected{of: object.Pack, id: id, name: e.Name, size: e.Size, session: id.Session()}
+	if c.limit > 0 && time.Since(c.began) >= c.limit {
+		p.skipped = true
+		c.protect(p)
+		return nil
 	}
-	layout, err := pack.ReadLayout(at, e.Size)
-	if err == nil {
-		err = layout.VerifyCells(at, func(r pack.Range) {
-			problem(r.Offset, r.Length, fmt.Errorf("%w: its CRC32C does not match, or it cannot be read", object.ErrDamaged))
-		})
-	}
+	problems, err := c.verifyPack(ctx, e, id)
 	if stop := fatal(ctx, err); stop != nil {
 		return stop
 	}
@@ -148,11 +295,38 @@ func (c *noKey) pack(ctx context.Context, e backend.Entry) error {
 	c.done(e.Size)
 	c.add(&c.result.Packs, 1)
 	c.progress.Packs.Add(1)
+	p.damaged = len(problems) > 0
+	c.protect(p)
+	if c.last != nil {
+		c.last.pack(id, !p.damaged)
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return c.heal(ctx, object.Pack, e.Name, id, problems)
+}
+
+// verifyPack returns what is wrong with a pack, and an error if it is missing or
+// the check ends.
+func (c *noKey) verifyPack(ctx context.Context, e backend.Entry, id index.PackID) (problems []Problem, err error) {
+	at := object.ReaderAt{Ctx: ctx, Backend: c.b, Name: e.Name}
+	problem := func(offset, length int64, err error) {
+		problems = append(problems, Problem{Object: e.Name, Severity: Lost, Offset: uint64(offset), Length: uint64(length), Err: err})
+	}
+	layout, err := pack.ReadLayout(at, e.Size)
+	if err == nil {
+		err = layout.VerifyCells(at, func(r pack.Range) {
+			problem(r.Offset, r.Length, fmt.Errorf("%w: its CRC32C does not match, or it cannot be read", object.ErrDamaged))
+		})
+	}
+	if stop := fatal(ctx, err); stop != nil || missing(err) {
+		return nil, err
+	}
 	if err != nil {
 		problem(0, 0, fmt.Errorf("its trailer, without which the rest cannot be checked: %w", err))
 	}
-	if damaged {
-		return nil // the header would only repeat it
+	if len(problems) > 0 {
+		return problems, nil // the header would only repeat it
 	}
 	// Sound by its own account: is it the one that its name says?
 	head := make([]byte, min(e.Size, pack.HeaderRead))
@@ -161,12 +335,9 @@ func (c *noKey) pack(ctx context.Context, e backend.Entry) error {
 	if err == nil {
 		h, err = pack.ParseHeader(head)
 	}
-	if stop := fatal(ctx, err); stop != nil {
-		return stop
-	}
-	id, _ := index.ParsePackID(base(e.Name))
 	switch {
-	case missing(err):
+	case fatal(ctx, err) != nil || missing(err):
+		return nil, err
 	case err != nil:
 		problem(0, 0, fmt.Errorf("its header: %w", err))
 	case h.Pack != id:
@@ -174,5 +345,131 @@ func (c *noKey) pack(ctx context.Context, e backend.Entry) error {
 	case c.config != nil && h.Suite != uint8(c.config.Suite):
 		problem(0, 0, fmt.Errorf("%w: it is of another repository", object.ErrDamaged))
 	}
+	return problems, nil
+}
+
+// heal reports the problems of a damaged object or, when its parity makes it
+// whole, what has to be put right.
+func (c *noKey) heal(ctx context.Context, of object.Type, name string, id [16]byte, problems []Problem) error {
+	c.healing.Lock()
+	defer c.healing.Unlock()
+	data, err := heal(ctx, c.b, of, name, id)
+	var found *differences
+	if err == nil {
+		found, err = compare(ctx, c.b, name, data)
+	}
+	if stop := fatal(ctx, err); stop != nil {
+		return stop
+	}
+	if err == nil && found.none() {
+		err = errAsWritten
+	}
+	if err == nil {
+		if found.size != absent { // else it was removed meanwhile
+			found.report(c.reporter, name)
+		}
+		return nil
+	}
+	for i, p := range problems {
+		if i == 0 {
+			p.Err = fmt.Errorf("%w; %s", p.Err, notHealed(err))
+		}
+		c.problem(p)
+	}
+	return nil
+}
+
+// parities checks every byte of parity, and that what should have parity has
+// it. What parity says of the size and id of its object is compared too.
+func (c *noKey) parities(ctx context.Context) error {
+	g, groupCtx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for _, id := range sortedIDs(c.parity) {
+		g.Go(func() error { return c.parityObject(groupCtx, id, c.parity[id]) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if c.config == nil || c.config.Parity == 0 {
+		return nil
+	}
+	for _, id := range sortedIDs(c.protected) {
+		if _, there := c.parity[id]; !there && !c.condemned[id] {
+			if err := c.missingParity(ctx, c.b, c.protected[id], c.live); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *noKey) parityObject(ctx context.Context, id [16]byte, size int64) error {
+	name := parityName(id)
+	p, known := c.protected[id]
+	var err error
+	if !p.skipped {
+		err = verifyObject(ctx, c.b, name, size, object.Parity)
+	}
+	if err == nil && known {
+		if p.damaged {
+			p.size = 0 // nobody knows what it should be
+		}
+		err = checkParityHead(ctx, c.b, p, size)
+	}
+	if stop := fatal(ctx, err); stop != nil {
+		return stop
+	}
+	if missing(err) {
+		if known && c.config != nil && c.config.Parity > 0 && !c.condemned[id] {
+			return c.missingParity(ctx, c.b, p, c.live)
+		}
+		return nil
+	}
+	if !p.skipped {
+		c.done(size)
+	}
+	switch {
+	case !known:
+		return c.orphan(ctx, id, err)
+	case err == nil:
+		return nil
+	}
+	problem := Problem{Object: name, Severity: Repairable, Err: fmt.Errorf("%w; %s, which it is the parity of, is whole", err, p.name)}
+	if p.damaged {
+		problem.Err = fmt.Errorf("%w; so is %s, which it is the parity of", err, p.name)
+	}
+	c.problem(problem)
+	return nil
+}
+
+// orphan reports the parity of what is not there. A collector deletes parity
+// first, so something was lost or never came to be: nobody can say which
+// without a key. damage is what is wrong with the parity itself, or nil.
+func (c *noKey) orphan(ctx context.Context, id [16]byte, damage error) error {
+	if c.live[index.PackID(id).Session()] {
+		return nil
+	}
+	there, err := anyOf(ctx, c.b, packName(id), segmentName(id))
+	if err != nil || there {
+		return err // it has been stored meanwhile
+	}
+	if there, err = anyOf(ctx, c.b, parityName(id)); err != nil || !there {
+		return err
+	}
+	c.healing.Lock()
+	defer c.healing.Unlock()
+	for of, name := range map[object.Type]string{object.Pack: packName(id), object.Segment: segmentName(id)} {
+		if _, err := heal(ctx, c.b, of, name, id); err == nil {
+			c.problem(Problem{Object: name, Severity: Repairable, Err: errors.New("it is missing; its parity makes it again")})
+			return nil
+		} else if stop := fatal(ctx, err); stop != nil {
+			return stop
+		}
+	}
+	err = errors.New("what it is the parity of is not there: an interrupted run has left it behind, or a pack is lost, which a check with a key can tell")
+	if damage != nil {
+		err = fmt.Errorf("%w; %w", damage, err)
+	}
+	c.problem(Problem{Object: parityName(id), Severity: Note, Err: err})
 	return nil
 }

@@ -10,13 +10,13 @@ import (
 	"strings"
 
 	"garret/index"
-	"garret/keys"
 	"garret/store/backend"
 	"garret/store/object"
 )
 
-// The objects that are small: config copies, key slots, leases, fences. A
-// check without a key verifies them in the same way, as far as it can.
+// What there is, by its name, and the objects that are small and stored once:
+// leases, fences, condemnations. A check without a key verifies them in the
+// same way, as far as it can.
 
 var errUnknownName = errors.New("no object of this version of garret has such a name; it is left alone")
 
@@ -30,16 +30,18 @@ type expect struct {
 func expected(name string) expect {
 	folder, rest, ok := strings.Cut(name, "/")
 	if !ok {
-		_, _, known := parseConfigName(name)
-		return expect{object.Config, known}
+		return expect{}
 	}
 	switch folder {
+	case dirConfig:
+		_, _, known := parseConfigName(name)
+		return expect{object.Config, known}
 	case dirKeys:
-		_, err := keys.ParseSlotID(rest)
-		return expect{object.KeySlot, err == nil}
+		_, _, known := parseKeyName(name)
+		return expect{object.KeySlot, known}
 	case dirHistory:
-		_, err := ParseSnapshotID(rest)
-		return expect{object.Snapshot, err == nil}
+		_, _, known := parseSnapshotName(name)
+		return expect{object.Snapshot, known}
 	case dirIndex:
 		_, err := parseSegmentID(rest)
 		return expect{object.Segment, err == nil}
@@ -55,21 +57,28 @@ func expected(name string) expect {
 	case dirPacks:
 		id, err := index.ParsePackID(base(name))
 		return expect{object.Pack, err == nil && packName(id) == name}
+	case dirParity:
+		_, known := parseParityName(name)
+		return expect{object.Parity, known}
 	}
 	return expect{}
 }
 
 // inventory lists everything once, for the totals, and checks the config.
 func (c *checker) inventory(ctx context.Context) error {
-	var configs []string
 	err := c.r.backend.List(ctx, "", func(e backend.Entry) error {
+		want := expected(e.Name)
+		if !want.known && isAside(e.Name) {
+			if c.limited() {
+				return nil
+			}
+			return c.aside(ctx, c.r.backend, e)
+		}
 		c.progress.TotalObjects.Add(1)
 		c.progress.TotalBytes.Add(e.Size)
-		switch want := expected(e.Name); {
+		switch {
 		case !want.known:
 			c.unknownName(e.Name)
-		case want.kind == object.Config:
-			configs = append(configs, e.Name)
 		case want.kind == object.Pack:
 			c.progress.TotalPacks.Add(1)
 		}
@@ -78,148 +87,80 @@ func (c *checker) inventory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.checkConfigs(ctx, c.r.backend, configs, func(s *storedConfig) error { return s.authenticate(&c.r.keys.Put) })
+	_, err = c.checkConfigs(ctx, c.r.backend, func(s *storedConfig) error { return s.authenticate(&c.r.keys.Put) })
 	return err
+}
+
+// isAside reports whether repair has put the object where it is, so that
+// nothing else looks at it.
+func isAside(name string) bool { return strings.HasPrefix(name, dirQuarantine+"/") }
+
+var errAside = errors.New("a repair has set it aside; it removes it when what it was can be read again")
+
+// aside reports on what repair has set aside, and checks the accounts that it
+// leaves of what is lost.
+func (r *reporter) aside(ctx context.Context, b backend.Backend, e backend.Entry) error {
+	if strings.HasPrefix(e.Name, dirLosses+"/") {
+		r.progress.TotalObjects.Add(1)
+		r.progress.TotalBytes.Add(e.Size)
+		return r.small(ctx, e, Note, verifyObject(ctx, b, e.Name, e.Size, lossReport))
+	}
+	r.problem(Problem{Object: e.Name, Severity: Note, Err: errAside})
+	return nil
 }
 
 func (c *checker) unknownName(name string) {
-	if !c.unknown[name] {
+	if !c.unknown[name] && !c.limited() {
 		c.unknown[name] = true
-		c.problem(Problem{Object: name, Harmless: true, Err: errUnknownName})
+		c.problem(Problem{Object: name, Severity: Note, Err: errUnknownName})
 	}
-}
-
-// checkConfigs checks the copies of the config and returns the newest that is
-// sound, or nil. A copy is harmless to lose as long as its twin is sound.
-func (r *reporter) checkConfigs(ctx context.Context, b backend.Backend, names []string, authenticate func(*storedConfig) error) (*storedConfig, error) {
-	type copies struct {
-		err  [2]error // why the first, the second copy is not sound
-		seen [2]bool
-	}
-	found := make(map[int]*copies)
-	var newest *storedConfig
-	for _, name := range names {
-		n, second, _ := parseConfigName(name)
-		which := 0
-		if second {
-			which = 1
-		}
-		data, err := backend.ReadAll(ctx, b, name, maxConfig)
-		if stop := fatal(ctx, err); stop != nil {
-			return nil, stop
-		}
-		if missing(err) {
-			continue // superseded meanwhile
-		}
-		var s *storedConfig
-		if err == nil {
-			r.done(int64(len(data)))
-			s, err = parseConfig(data)
-		}
-		if err == nil {
-			s.number = n
-			err = authenticate(s)
-		}
-		if found[n] == nil {
-			found[n] = new(copies)
-		}
-		found[n].seen[which], found[n].err[which] = true, err
-		if err == nil && (newest == nil || n > newest.number) {
-			newest = s
-		}
-	}
-	for n, f := range found {
-		for which := range f.err {
-			name := configName(n, which == 1)
-			twin := f.seen[1-which] && f.err[1-which] == nil
-			if !f.seen[which] {
-				if _, err := b.Size(ctx, name); !missing(err) {
-					continue // written just now
-				}
-				f.err[which] = errors.New("this copy of the config is missing")
-			}
-			if err := f.err[which]; err != nil {
-				r.problem(Problem{Object: name, Harmless: twin, Err: err})
-			}
-		}
-	}
-	if newest == nil {
-		r.problem(Problem{Object: "config", Err: errors.New("no copy of the config is sound")})
-	}
-	return newest, nil
 }
 
 func (c *checker) keySlots(ctx context.Context) error {
-	return c.checkSlots(ctx, c.r.backend, &c.r.config, c.unknownName)
-}
-
-// checkSlots checks what can be seen of key slots without their passphrases.
-// config may be nil.
-func (r *reporter) checkSlots(ctx context.Context, b backend.Backend, config *Config, unknown func(string)) error {
-	sound := 0
-	err := b.List(ctx, dirKeys, func(e backend.Entry) error {
-		id, err := keys.ParseSlotID(base(e.Name))
-		if err != nil {
-			unknown(e.Name)
-			return nil
-		}
-		data, err := backend.ReadAll(ctx, b, e.Name, maxSlot)
-		if stop := fatal(ctx, err); stop != nil {
-			return stop
-		}
-		if err == nil {
-			r.done(e.Size)
-			_, data, err = object.Open(data, object.KeySlot)
-		}
-		var info keys.SlotInfo
-		if err == nil {
-			info, err = keys.ReadSlot(data)
-		}
-		if err == nil && info.ID != id {
-			err = fmt.Errorf("%w: it is slot %v", object.ErrDamaged, info.ID)
-		}
-		if err == nil && config != nil && (info.Repository != config.Repository || info.Suite != config.Suite) {
-			err = fmt.Errorf("%w: it belongs to the repository %v", object.ErrDamaged, info.Repository)
-		}
-		switch {
-		case err != nil && !missing(err):
-			r.problem(Problem{Object: e.Name, Err: err})
-		case err == nil && info.Role == keys.RoleFull:
-			sound++
-		}
-		return nil
-	})
-	if err == nil && sound == 0 {
-		r.problem(Problem{Object: dirKeys, Err: errors.New("no key slot is sound: once the keys in use now are gone, nobody can read this repository")})
-	}
-	return err
+	return c.checkSlots(ctx, c.r.backend, &c.r.config)
 }
 
 // leases checks leases and fences, and learns which sessions are alive. A
 // damaged one still says what its name says, so it costs nothing.
 func (c *checker) leases(ctx context.Context) error {
-	c.live = make(map[index.SessionID]bool)
-	var fenced []index.SessionID
-	err := c.r.backend.List(ctx, dirLeases, func(e backend.Entry) error {
-		id, n, ok := parseLeaseName(e.Name)
+	live, err := liveSessions(ctx, c.r.backend)
+	if err != nil {
+		return err
+	}
+	c.live = live
+	return c.r.backend.List(ctx, dirLeases, func(e backend.Entry) error {
+		_, n, ok := parseLeaseName(e.Name)
 		if !ok {
 			c.unknownName(e.Name)
 			return nil
 		}
 		var err error
 		if n > 0 {
-			c.live[id] = true
 			_, err = c.r.readLease(ctx, e.Name)
 		} else {
-			fenced = append(fenced, id)
 			err = verifyObject(ctx, c.r.backend, e.Name, e.Size, object.Fence)
 		}
-		return c.small(ctx, e, true, err)
+		return c.small(ctx, e, Note, err)
+	})
+}
+
+// liveSessions lists the sessions with a lease and no fence.
+func liveSessions(ctx context.Context, b backend.Backend) (map[index.SessionID]bool, error) {
+	live := make(map[index.SessionID]bool)
+	var fenced []index.SessionID
+	err := b.List(ctx, dirLeases, func(e backend.Entry) error {
+		switch id, n, ok := parseLeaseName(e.Name); {
+		case ok && n > 0:
+			live[id] = true
+		case ok:
+			fenced = append(fenced, id)
+		}
+		return nil
 	})
 	for _, id := range fenced {
-		delete(c.live, id)
+		delete(live, id)
 	}
-	return err
+	return live, err
 }
 
 // condemnations checks the records of packs that are on their way out.
@@ -229,12 +170,12 @@ func (c *checker) condemnations(ctx context.Context) error {
 			c.unknownName(e.Name)
 			return nil
 		}
-		return c.small(ctx, e, false, verifyObject(ctx, c.r.backend, e.Name, e.Size, 0))
+		return c.small(ctx, e, Note, verifyObject(ctx, c.r.backend, e.Name, e.Size, 0))
 	})
 }
 
 // small reports on an object that was read whole.
-func (r *reporter) small(ctx context.Context, e backend.Entry, harmless bool, err error) error {
+func (r *reporter) small(ctx context.Context, e backend.Entry, severity Severity, err error) error {
 	if stop := fatal(ctx, err); stop != nil {
 		return stop
 	}
@@ -243,7 +184,7 @@ func (r *reporter) small(ctx context.Context, e backend.Entry, harmless bool, er
 	}
 	r.done(e.Size)
 	if err != nil {
-		r.problem(Problem{Object: e.Name, Harmless: harmless, Err: err})
+		r.problem(Problem{Object: e.Name, Severity: severity, Err: err})
 	}
 	return nil
 }
@@ -284,7 +225,7 @@ func verifyObject(ctx context.Context, b backend.Backend, name string, size int6
 }
 
 // readWhole fills p; an object that ends before is damaged.
-func readWhole(at object.ReaderAt, p []byte, off int64) error {
+func readWhole(at io.ReaderAt, p []byte, off int64) error {
 	n, err := at.ReadAt(p, off)
 	switch {
 	case n == len(p):

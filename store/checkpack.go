@@ -1,11 +1,15 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -18,9 +22,38 @@ import (
 // openedPack is a pack whose frames can be verified.
 type openedPack struct {
 	*packState
-	opener pack.Opener
-	layout *pack.Layout // nil when the trailer is not sound
-	frames []placedFrame
+	data    []byte // what parity has made of it; nil: it is read from storage
+	whole   bool   // all of it is read
+	suspect bool   // it is damaged, and not healed: what is left is found out by reading
+	opener  pack.Opener
+	layout  *pack.Layout // nil when the trailer is not sound
+	frames  []placedFrame
+
+	pending atomic.Int32 // runs that are being verified, and one for their emission
+	mu      sync.Mutex   // guards what follows while runs are verified
+	gone    bool         // it went away meanwhile
+	failed  []failedFrame
+	rotten  []stretch // cells, and what could not be read
+}
+
+// at gives the pack's bytes.
+func (o *openedPack) at(ctx context.Context, c *checker) io.ReaderAt {
+	if o.data != nil {
+		return bytes.NewReader(o.data)
+	}
+	return object.ReaderAt{Ctx: ctx, Backend: c.r.backend, Name: o.name()}
+}
+
+// failedFrame is a frame that did not verify.
+type failedFrame struct {
+	frame *placedFrame
+	err   error
+}
+
+// stretch is a damaged range of an object's bytes.
+type stretch struct {
+	pack.Range
+	err error
 }
 
 // placedFrame is one frame: where it lies and what it should hold.
@@ -36,19 +69,29 @@ type placedFrame struct {
 // and are read first: what is decoded then need not be decoded again by the
 // walk, which goes on while the data is read.
 func (c *checker) packsAndTrees(ctx context.Context) error {
-	if err := c.checkPacks(ctx, index.Tree); err != nil {
-		return err
+	c.sample = c.sampled()
+	if c.limited() {
+		return c.treesFirst(ctx)
 	}
-	g, ctx := errgroup.WithContext(ctx)
+	// With a limit all packs take turns, by age; else frames of trees come
+	// first.
+	rest := []index.Kind{index.Tree, index.Data}
+	if c.Part.Limit == 0 {
+		if err := c.checkPacks(ctx, index.Tree); err != nil {
+			return err
+		}
+		rest = rest[1:]
+	}
+	g, groupCtx := errgroup.WithContext(ctx)
 	if c.Walk != nil {
-		g.Go(func() error { return c.firstWalk(ctx) })
+		g.Go(func() error { return c.firstWalk(groupCtx) })
 	}
-	g.Go(func() error { return c.checkPacks(ctx, index.Data) })
+	g.Go(func() error { return c.checkPacks(groupCtx, rest...) })
 	if err := g.Wait(); err != nil {
 		return err
 	}
 	c.compareRows()
-	return nil
+	return c.healedByReader(ctx)
 }
 
 // packOpeners is how many packs are opened at once: on a remote backend that is
@@ -61,11 +104,16 @@ func (c *checker) packOpeners() int {
 	return max(4, runtime.GOMAXPROCS(0))
 }
 
-// checkPacks checks the indexed packs of a kind that were not checked yet.
-func (c *checker) checkPacks(ctx context.Context, kind index.Kind) error {
+// checkPacks checks the indexed packs of some kinds that were not checked yet.
+// Once it is settled that a pack is missing, its parity may stand in.
+func (c *checker) checkPacks(ctx context.Context, kinds ...index.Kind) error {
 	packs := c.sortedPacks(func(p *packState) bool {
-		return p.indexed && p.size != absent && p.checked == 0 && (p.Kind == index.Tree) == (kind == index.Tree)
+		there := p.size != absent || c.settling && !c.condemned[p.ID]
+		return p.indexed && there && p.checked == 0 && slices.Contains(kinds, p.Kind) && c.wants(p)
 	})
+	if c.Part.Limit > 0 {
+		oldestFirst(c.last, packs, func(p *packState) [16]byte { return p.ID })
+	}
 	err := c.readFrames(ctx, func(ctx context.Context, emit func(run) error) error {
 		g, ctx := errgroup.WithContext(ctx)
 		todo := make(chan *packState)
@@ -102,73 +150,129 @@ func (c *checker) checkPacks(ctx context.Context, kind index.Kind) error {
 // there is to read.
 func (c *checker) checkPack(ctx context.Context, p *packState, emit func(run) error) error {
 	p.checked = c.round
-	o, read, err := c.openPack(ctx, p)
-	if stop := fatal(ctx, err); stop != nil {
-		return stop
+	var o *openedPack
+	var damage []stretch
+	if p.size != absent {
+		var read int64
+		var err error
+		o, damage, read, err = c.openPack(ctx, p)
+		if stop := fatal(ctx, err); stop != nil {
+			return stop
+		}
+		if missing(err) {
+			c.vanished(p)
+			return nil
+		}
+		if !p.again {
+			c.add(&c.result.Packs, 1)
+			c.add(&c.result.Objects, 1)
+			c.progress.Objects.Add(1)
+			c.progress.Packs.Add(1)
+		}
+		if o != nil && damage == nil {
+			return c.packContent(ctx, o, read, emit)
+		}
 	}
-	if missing(err) {
-		c.vanished(p)
-		return nil
+	healed, err := c.heal(ctx, p, func(h *openedPack) error {
+		return c.packContent(ctx, h, h.layout.Body, c.verifyHere(ctx))
+	})
+	if err != nil || healed || p.size == absent {
+		return err
 	}
-	c.add(&c.result.Packs, 1)
-	c.add(&c.result.Objects, 1)
-	c.progress.Objects.Add(1)
-	c.progress.Packs.Add(1)
-	if o == nil {
-		// Its account of itself is no use: the index's stands in, and what
-		// can be read by it is found out by reading.
-		c.mu.Lock()
-		c.byRows = append(c.byRows, p)
-		c.mu.Unlock()
-		return nil
+	for _, d := range damage {
+		c.later(p, true, Problem{Object: p.name(), Offset: uint64(d.Offset), Length: uint64(d.Length), Err: d.err})
 	}
+	if o != nil {
+		o.suspect = true
+		return c.packContent(ctx, o, 0, emit)
+	}
+	// Its account of itself is no use: the index's stands in, and what can be
+	// read by it is found out by reading.
+	c.mu.Lock()
+	c.byRows = append(c.byRows, p)
+	c.mu.Unlock()
+	return nil
+}
+
+// packContent compares what a pack holds with the index, and emits what is to
+// be read of it. read is how many bytes opening it took.
+func (c *checker) packContent(ctx context.Context, o *openedPack, read int64, emit func(run) error) error {
 	c.compareDirectory(o)
-	if !c.ReadData {
+	// The walk has verified what it needs of trees.
+	skip := c.limited() && o.Kind == index.Tree
+	if !o.suspect && (!c.reads(o.packState) || skip) {
+		for i := range o.frames {
+			c.accept(o, &o.frames[i])
+		}
 		c.add(&c.result.Bytes, read)
-		c.progress.Bytes.Add(p.size)
+		c.progress.Bytes.Add(max(o.size, 0))
 		return nil
 	}
-	trailer := p.size - o.layout.Body
+	trailer := int64(o.Size) - o.layout.Body
 	c.add(&c.result.Bytes, trailer)
 	c.progress.Bytes.Add(trailer)
-	return emitRuns(o, emit)
+	return c.readPack(ctx, o, emit)
+}
+
+// accept takes the blobs of a frame that is not read for sound: its pack and
+// the index agree on it.
+func (c *checker) accept(o *openedPack, f *placedFrame) {
+	listed := int64(0)
+	for i, id := range f.ids {
+		if f.unlisted == nil || !f.unlisted[i] {
+			c.markSound(o.Kind, id)
+			listed++
+		}
+	}
+	c.countBlobs(o.packState, listed)
+}
+
+// countBlobs counts blobs of a pack, once.
+func (c *checker) countBlobs(p *packState, n int64) {
+	if !p.again {
+		c.add(&c.result.Blobs, n)
+	}
 }
 
 // openPack reads header, trailer and directory and compares them with the
-// index. Damage is reported. It returns nil when the directory cannot be used,
-// and an error only when something could not be read because it is missing, or
-// when the check ends. read is how many bytes it took.
-func (c *checker) openPack(ctx context.Context, p *packState) (o *openedPack, read int64, err error) {
-	problem := func(offset, length int64, err error) error {
-		if stop := fatal(ctx, err); stop != nil || missing(err) {
-			return err
-		}
-		c.problem(Problem{Object: p.name(), Offset: uint64(offset), Length: uint64(length), Err: err})
-		return nil
-	}
+// index. It returns nil when the directory cannot be used, what is damaged, and
+// an error only when something could not be read because it is missing, or when
+// the check ends. read is how many bytes it took.
+func (c *checker) openPack(ctx context.Context, p *packState) (o *openedPack, damage []stretch, read int64, err error) {
 	if i := slices.IndexFunc(p.others, func(q index.Pack) bool { return int64(q.Size) == p.size }); i >= 0 && int64(p.Size) != p.size {
 		p.Pack, p.others[i] = p.others[i], p.Pack
 	}
 	if p.size != int64(p.Size) {
-		c.later(p, Problem{Object: p.name(), Err: fmt.Errorf("%w: it has %d bytes, the index says %d", object.ErrDamaged, p.size, p.Size)})
-		return nil, 0, nil
+		return nil, []stretch{{err: fmt.Errorf("%w: it has %d bytes, the index says %d", object.ErrDamaged, p.size, p.Size)}}, 0, nil
 	}
-	at := object.ReaderAt{Ctx: ctx, Backend: c.r.backend, Name: p.name()}
+	return c.openFrom(ctx, p, object.ReaderAt{Ctx: ctx, Backend: c.r.backend, Name: p.name()})
+}
+
+// openFrom is openPack for a pack of the right size, of which at gives the
+// bytes.
+func (c *checker) openFrom(ctx context.Context, p *packState, at io.ReaderAt) (o *openedPack, damage []stretch, read int64, err error) {
+	bad := func(offset, length int64, err error) error {
+		if stop := fatal(ctx, err); stop != nil || missing(err) {
+			return err
+		}
+		damage = append(damage, stretch{pack.Range{Offset: offset, Length: length}, err})
+		return nil
+	}
 	in, ok := c.set.Session(p.ID.Session())
 	if !ok {
 		in.ID = p.ID.Session()
 	}
 	header, headErr := c.packHeader(at, p, in)
 	if headErr != nil {
-		if err := problem(0, int64(header.Len()), headErr); err != nil {
-			return nil, 0, err
+		if err := bad(0, int64(header.Len()), headErr); err != nil {
+			return nil, nil, 0, err
 		}
 	}
-	layout, err := pack.ReadLayout(at, p.size)
+	layout, err := pack.ReadLayout(at, int64(p.Size))
 	if err != nil {
-		return nil, 0, problem(0, 0, fmt.Errorf("its trailer: %w", err))
+		return nil, damage, 0, bad(0, 0, fmt.Errorf("its trailer: %w", err))
 	}
-	read = int64(header.Len()) + p.size - layout.Body + layout.Directory
+	read = int64(header.Len()) + int64(p.Size) - layout.Body + layout.Directory
 	// Readers go by what the index says of a pack. That the pack can be opened
 	// by its own account only helps to rebuild the index.
 	opener, err := c.opener(p.ID, p.Kind, in)
@@ -177,20 +281,21 @@ func (c *checker) openPack(ctx context.Context, p *packState) (o *openedPack, re
 		placed, err = opener.Directory(at, layout, header.Len())
 	}
 	if err != nil {
-		return nil, read, problem(layout.Body-layout.Directory, layout.Directory, err)
+		err = bad(layout.Body-layout.Directory, layout.Directory, err)
+		return nil, damage, read, err
 	}
 	o = &openedPack{packState: p, opener: opener, layout: &layout, frames: make([]placedFrame, len(placed))}
 	for i, f := range placed {
 		o.frames[i] = placedFrame{ordinal: uint16(i), offset: f.Offset, length: f.Length, ids: f.IDs}
 	}
-	return o, read, nil
+	return o, damage, read, nil
 }
 
 // packHeader reads the header and compares it with what the index says. The
 // header that it returns has the right length in any case.
-func (c *checker) packHeader(at object.ReaderAt, p *packState, in index.Session) (pack.Header, error) {
+func (c *checker) packHeader(at io.ReaderAt, p *packState, in index.Session) (pack.Header, error) {
 	fallback := pack.Header{Encapsulation: in.Encapsulation}
-	head := make([]byte, min(p.size, pack.HeaderRead))
+	head := make([]byte, min(p.Size, pack.HeaderRead))
 	if err := readWhole(at, head, 0); err != nil {
 		return fallback, err
 	}
@@ -236,8 +341,7 @@ func (c *checker) opener(id index.PackID, kind index.Kind, in index.Session) (pa
 	return pack.Opener{ID: id, Kind: kind, AEAD: aead, Nonce: keys.Nonce}, nil
 }
 
-// compareDirectory looks every blob of a directory up in the index. Unless
-// frames are going to be read, a copy that both agree on counts as sound.
+// compareDirectory looks every blob of a directory up in the index.
 func (c *checker) compareDirectory(o *openedPack) {
 	unlisted := 0
 	var matched uint64
@@ -253,30 +357,16 @@ func (c *checker) compareDirectory(o *openedPack) {
 				return true
 			})
 			matched += rows
-			switch {
-			case rows == 0:
+			if rows == 0 {
 				if f.unlisted == nil {
 					f.unlisted = make([]bool, len(f.ids))
 				}
 				f.unlisted[j] = true
 				unlisted++
-			case !c.ReadData:
-				c.markSound(o.Kind, id)
 			}
 		}
 	}
-	o.byDirectory, o.matched = true, matched
-	if !c.ReadData {
-		c.add(&c.result.Blobs, int64(matched))
-	}
-	if unlisted > 0 {
-		c.mu.Lock()
-		c.partial = append(c.partial, o.packState)
-		c.mu.Unlock()
-		// If one of them is needed, that is reported as a loss.
-		c.problem(Problem{Object: o.name(), Harmless: true,
-			Err: fmt.Errorf("its directory has %d blobs that no index segment lists there", unlisted)})
-	}
+	o.byDirectory, o.matched, o.unlisted = true, matched, max(o.unlisted, unlisted)
 }
 
 func (c *checker) markSound(kind index.Kind, id index.ID) {
@@ -308,15 +398,20 @@ func (c *checker) compareRows() {
 	for _, p := range c.sortedPacks(func(p *packState) bool {
 		return p.byDirectory && p.checked == c.round && p.rows > p.matched
 	}) {
-		c.problem(Problem{Object: p.name(), Err: fmt.Errorf("%w: the index lists %d blobs in it that its directory does not have there", object.ErrDamaged, p.rows-p.matched)})
+		// If one of them is needed, that is reported as a loss.
+		c.problem(Problem{Object: p.name(), Severity: Repairable, Err: fmt.Errorf("%w: the index lists %d blobs in it that its directory does not have there", object.ErrDamaged, p.rows-p.matched)})
 	}
 }
 
-// later keeps a problem until it is known whether something needed was lost.
-func (c *checker) later(p *packState, problem Problem) {
+// later keeps a pack's problem until it is known whether something needed was
+// lost by it. structure says that it is about more than frames.
+func (c *checker) later(p *packState, structure bool, problem Problem) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p.deferred = append(p.deferred, problem)
+	if p.again {
+		return // it was said when the pack was checked first
+	}
+	p.deferred = append(p.deferred, deferredProblem{problem, structure})
 }
 
 // vanished notes that a pack went away after it was listed. It is checked again
@@ -324,7 +419,7 @@ func (c *checker) later(p *packState, problem Problem) {
 func (c *checker) vanished(p *packState) {
 	c.suspect.Store(true)
 	if c.settling {
-		c.later(p, Problem{Object: p.name(), Err: errors.New("it is listed but cannot be opened")})
+		c.later(p, true, Problem{Object: p.name(), Err: errors.New("it is listed but cannot be opened")})
 		return
 	}
 	c.mu.Lock()

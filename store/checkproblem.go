@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 )
 
@@ -21,19 +22,53 @@ type Problem struct {
 	// of zero is all of it.
 	Offset, Length uint64
 
-	// Harmless problems cost nothing that is needed: garbage of an interrupted
-	// run, a copy of which another is sound.
-	Harmless bool
-
-	Err error
+	Severity Severity
+	Err      error
 }
 
-// String describes the problem on one line.
+// Severity says what a problem costs. A larger one is worse.
+type Severity uint8
+
+const (
+	// Note: the problem costs nothing. It is about garbage of an interrupted
+	// run, or damage to what nobody needs or what is stored elsewhere too.
+	Note Severity = iota + 1
+	// Repairable: `garret repair` puts it right and nothing is lost. Parity
+	// heals it, its second copy is sound, it can be rebuilt from the rest.
+	Repairable
+	// Lost: something that is needed is gone, or it cannot be proven that
+	// nothing is.
+	Lost
+)
+
+// String returns the severity as it stands in JSON.
+func (s Severity) String() string {
+	switch s {
+	case Note:
+		return "note"
+	case Repairable:
+		return "repairable"
+	}
+	return "lost"
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *Severity) UnmarshalText(text []byte) error {
+	for _, known := range []Severity{Note, Repairable, Lost} {
+		if known.String() == string(text) {
+			*s = known
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is no severity of a problem", text)
+}
+
+// String describes the problem on one line, without its severity.
 func (p Problem) String() string {
 	var b strings.Builder
-	if p.Harmless {
-		b.WriteString("harmless: ")
-	}
 	if p.Object != "" {
 		b.WriteString(p.Object + ": ")
 	} else if p.Snapshot != (SnapshotID{}) {
@@ -69,9 +104,9 @@ func (p Problem) MarshalJSON() ([]byte, error) {
 		Base64   string     `json:"path_base64,omitempty"`
 		Offset   *uint64    `json:"offset,omitempty"`
 		Length   uint64     `json:"length,omitempty"`
-		Harmless bool       `json:"harmless"`
+		Severity Severity   `json:"severity"`
 		Error    string     `json:"error"`
-	}{Object: p.Object, Snapshot: p.Snapshot, Length: p.Length, Harmless: p.Harmless, Error: p.Err.Error()}
+	}{Object: p.Object, Snapshot: p.Snapshot, Length: p.Length, Severity: p.Severity, Error: p.Err.Error()}
 	if p.Length > 0 {
 		v.Offset = &p.Offset
 	}
@@ -87,8 +122,10 @@ func (p Problem) MarshalJSON() ([]byte, error) {
 
 // CheckResult sums up a check.
 type CheckResult struct {
-	Problems int `json:"problems"` // that were reported, without the harmless ones
-	Harmless int `json:"harmless"`
+	// How many problems of each severity were reported.
+	Notes      int `json:"notes"`
+	Repairable int `json:"repairable"`
+	Lost       int `json:"lost"`
 
 	// What was looked at.
 	Objects   int64 `json:"objects"`
@@ -98,10 +135,24 @@ type CheckResult struct {
 	Blobs     int64 `json:"blobs"` // copies found where the index says or, if data was read, verified
 	Bytes     int64 `json:"bytes"` // stored bytes read
 
+	// What was read of the data: blobs whose HMACs were recomputed, and the
+	// stored bytes that they were read with.
+	DataBlobs int64 `json:"data_blobs"`
+	DataBytes int64 `json:"data_bytes"`
+	DataTotal int64 `json:"data_total"` // stored bytes of all packs
+
+	// How much of the data was verified in this run and earlier ones, 0 to 1,
+	// and when the oldest part was; where that is known.
+	Covered float64    `json:"covered,omitempty"`
+	Oldest  *time.Time `json:"oldest,omitempty"`
+
 	// What was verified and what was not, in sentences.
 	Verified    []string `json:"verified"`
 	NotVerified []string `json:"not_verified"`
 }
+
+// Problems returns how many problems there are that are more than notes.
+func (r *CheckResult) Problems() int { return r.Repairable + r.Lost }
 
 // reporter hands problems on, one at a time, and keeps the counts.
 type reporter struct {
@@ -109,6 +160,8 @@ type reporter struct {
 	report   func(Problem)
 	progress *CheckProgress
 	result   CheckResult
+
+	incomplete []*twins // of which one copy is missing
 }
 
 func newReporter(o CheckOptions) *reporter {
@@ -122,10 +175,14 @@ func newReporter(o CheckOptions) *reporter {
 func (r *reporter) problem(p Problem) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if p.Harmless {
-		r.result.Harmless++
-	} else {
-		r.result.Problems++
+	switch p.Severity {
+	case Note:
+		r.result.Notes++
+	case Repairable:
+		r.result.Repairable++
+	default: // what was left out by mistake is not made light of
+		p.Severity = Lost
+		r.result.Lost++
 	}
 	if r.report != nil {
 		r.report(p)

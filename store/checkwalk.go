@@ -62,7 +62,7 @@ func (c *checker) copies(ctx context.Context, kind index.Kind, id index.ID) (dat
 	ok := false
 	c.set.Lookup(id, func(at index.Location) bool {
 		p := c.packs[at.Pack]
-		if at.Kind != kind || p == nil || p.size == absent {
+		if at.Kind != kind || p == nil || (p.size == absent && !p.healed) {
 			return true
 		}
 		data, err = c.reader.copyOf(ctx, id, at)
@@ -113,17 +113,9 @@ func (c *checker) cause(kind index.Kind, id index.ID) string {
 	})
 	if why == "" {
 		why = "no index segment lists it"
-	}
-	if c.rescue != nil {
-		c.rescue.Lookup(id, func(at index.Location) bool {
-			p := c.packs[at.Pack]
-			if p == nil || at.Kind != kind || c.lists(id, at) {
-				return true
-			}
-			p.loss = true
-			why += fmt.Sprintf(", but pack %v has a copy that none lists", p.ID)
-			return false
-		})
+		if c.settling {
+			c.unlisted.Store(true)
+		}
 	}
 	return why
 }
@@ -204,7 +196,11 @@ func (w *lossWalk) walk(ctx context.Context, snap *rootOf) error {
 
 // here reports whether the snapshot is still there.
 func (w *lossWalk) here(ctx context.Context) (bool, error) {
-	_, err := w.c.r.backend.Size(ctx, snapshotName(w.snap.id))
+	name := snapshotName(w.snap.id)
+	_, err := w.c.r.backend.Size(ctx, name)
+	if missing(err) {
+		_, err = w.c.r.backend.Size(ctx, secondCopy(name))
+	}
 	return !missing(err), fatal(ctx, err)
 }
 
@@ -227,14 +223,20 @@ func (w *lossWalk) visit(ctx context.Context, u Use) error {
 	n, ok := w.c.set.Ordinal(u.ID)
 	if u.Kind == index.Tree {
 		if u.Err == nil {
+			if ok {
+				w.c.needs(index.Tree, u.ID, n)
+			}
 			w.stack = append(w.stack, openTree{u.Path, n, ok})
 			return nil
 		}
 		w.c.unwalked.Store(true)
 		return w.lost(ctx, u)
 	}
-	if ok && w.c.sound[index.Data].has(n) {
-		return nil
+	if ok {
+		w.c.needs(index.Data, u.ID, n)
+		if w.c.sound[index.Data].has(n) {
+			return nil
+		}
 	}
 	return w.lost(ctx, u)
 }

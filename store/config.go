@@ -20,6 +20,7 @@ import (
 // and is authenticated with one.
 type Config struct {
 	Format     int               `json:"format"` // 1
+	Number     int               `json:"number"` // n of config/<n>: of several the highest counts
 	Repository keys.RepositoryID `json:"repository"`
 	Suite      keys.Suite        `json:"suite"`
 	Created    time.Time         `json:"created"`
@@ -29,8 +30,11 @@ type Config struct {
 	FrameSize   int             `json:"frame_size"` // raw bytes at which a frame is closed
 	PackSize    int             `json:"pack_size"`  // stored bytes at which a pack is closed
 	Compression codec.Method    `json:"compression"`
-	PublicKey   []byte          `json:"public_key"` // of the repository key pair
-	Certifier   []byte          `json:"certifier"`  // Ed25519 key that certifies the slots' signing keys
+	// Parity is how many bytes of Reed-Solomon parity packs and index segments
+	// get, in percent; 0 for none.
+	Parity    int    `json:"parity"`
+	PublicKey []byte `json:"public_key"` // of the repository key pair
+	Certifier []byte `json:"certifier"`  // Ed25519 key that certifies the slots' signing keys
 }
 
 // Defaults and bounds of a config.
@@ -44,6 +48,9 @@ const (
 	maxFrameSize     = 4 << 20
 	configMAC        = 32
 	maxConfig        = 1 << 20
+
+	DefaultParity = 5
+	MaxParity     = 100
 )
 
 func (c Config) validate() error {
@@ -52,6 +59,9 @@ func (c Config) validate() error {
 	}
 	if c.FrameSize < minFrameSize || c.FrameSize > maxFrameSize || c.PackSize < minPackSize || c.PackSize > maxPackSize {
 		return fmt.Errorf("frames of %d and packs of %d bytes: %w", c.FrameSize, c.PackSize, object.ErrDamaged)
+	}
+	if c.Parity < 0 || c.Parity > MaxParity {
+		return fmt.Errorf("parity of %d %%: %w", c.Parity, object.ErrDamaged)
 	}
 	return nil
 }
@@ -71,7 +81,6 @@ func (c Config) encode(k *keys.Put) ([]byte, error) {
 // storedConfig is a config that has been read but not authenticated.
 type storedConfig struct {
 	Config
-	number int
 	header object.Header
 	signed []byte // header and JSON
 	mac    []byte
@@ -98,7 +107,7 @@ func (c *storedConfig) authenticate(k *keys.Put) error {
 	want := k.AuthenticateConfig(c.signed)
 	if !hmac.Equal(want[:], c.mac) || c.Repository != k.Repository() || c.Suite != k.Suite() ||
 		!bytes.Equal(c.PublicKey, k.PublicKey()) || !bytes.Equal(c.Certifier, k.CertifierKey()) {
-		return fmt.Errorf("config.%d: %w", c.number, keys.ErrAuthentication)
+		return fmt.Errorf("%s: %w", configName(c.Number, false), keys.ErrAuthentication)
 	}
 	return nil
 }
@@ -108,7 +117,7 @@ func (c *storedConfig) authenticate(k *keys.Put) error {
 // are not sound.
 func readConfigs(ctx context.Context, b backend.Backend) (configs []*storedConfig, problems []error, err error) {
 	var names []string
-	err = b.List(ctx, "", func(e backend.Entry) error {
+	err = b.List(ctx, dirConfig, func(e backend.Entry) error {
 		if _, _, ok := parseConfigName(e.Name); ok {
 			names = append(names, e.Name)
 		}
@@ -127,10 +136,13 @@ func readConfigs(ctx context.Context, b backend.Backend) (configs []*storedConfi
 			problems = append(problems, fmt.Errorf("%s: %w", name, err))
 			continue
 		}
-		c.number, _, _ = parseConfigName(name)
+		if n, _, _ := parseConfigName(name); c.Number != n {
+			problems = append(problems, fmt.Errorf("%s: it is config %d: %w", name, c.Number, object.ErrDamaged))
+			continue
+		}
 		configs = append(configs, c)
 	}
-	slices.SortStableFunc(configs, func(a, b *storedConfig) int { return b.number - a.number })
+	slices.SortStableFunc(configs, func(a, b *storedConfig) int { return b.Number - a.Number })
 	if len(configs) == 0 {
 		// A newer format outranks damage: it tells the user what to do.
 		for _, p := range problems {

@@ -117,10 +117,10 @@ func TestConfigForged(t *testing.T) {
 // One copy of the config is enough, whichever is left, and a repository with
 // none that can be read says so.
 func TestConfigCopies(t *testing.T) {
-	for _, lost := range []string{"config.1", "config.1.2", "both"} {
+	for _, lost := range []string{"config/1", "config/1.2", "both"} {
 		b := mem.New()
 		newTestRepository(t, b)
-		for _, name := range []string{"config.1", "config.1.2"} {
+		for _, name := range []string{"config/1", "config/1.2"} {
 			if name != lost && lost != "both" {
 				continue
 			}
@@ -144,13 +144,13 @@ func TestConfigCopies(t *testing.T) {
 	}
 	b := mem.New()
 	newTestRepository(t, b)
-	data, err := backend.ReadAll(t.Context(), b, "config.1", maxConfig)
+	data, err := backend.ReadAll(t.Context(), b, "config/1", maxConfig)
 	if err != nil {
 		t.Fatal(err)
 	}
 	data = data[:len(data)-object.CRCSize]
 	data[8] = 1
-	for _, name := range []string{"config.1", "config.1.2"} {
+	for _, name := range []string{"config/1", "config/1.2"} {
 		if err := b.Put(t.Context(), name, object.Finish(bytes.Clone(data))); err != nil {
 			t.Fatal(err)
 		}

@@ -15,16 +15,17 @@ import (
 )
 
 // Snapshots lists the repository's snapshots, oldest first. Records that
-// cannot be read are in problems, and do not hide the others.
+// cannot be read are in problems, and do not hide the others; so are copies of
+// records that can (ErrRepairable).
 func (r *Repository) Snapshots(ctx context.Context) (snaps []*Snapshot, problems []error, err error) {
-	var ids []SnapshotID
+	ids := make(map[SnapshotID]bool)
 	err = r.backend.List(ctx, dirHistory, func(e backend.Entry) error {
-		id, err := ParseSnapshotID(base(e.Name))
-		if err != nil {
-			problems = append(problems, fmt.Errorf("%s: %w", e.Name, err))
+		id, _, ok := parseSnapshotName(e.Name)
+		if !ok {
+			problems = append(problems, fmt.Errorf("%s: %w", e.Name, errUnknownName))
 			return nil
 		}
-		ids = append(ids, id)
+		ids[id] = true
 		return nil
 	})
 	if err != nil {
@@ -36,8 +37,9 @@ func (r *Repository) Snapshots(ctx context.Context) (snaps []*Snapshot, problems
 	if err != nil {
 		return nil, problems, err
 	}
-	for _, id := range ids {
-		snap, err := r.head(ctx, id)
+	for id := range ids {
+		snap, harmless, err := r.head(ctx, id)
+		problems = append(problems, harmless...)
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil, problems, ctx.Err()
@@ -59,25 +61,34 @@ func (r *Repository) Snapshots(ctx context.Context) (snaps []*Snapshot, problems
 	return snaps, problems, nil
 }
 
+// snapshotHead is a snapshot's header as it was read, and what was wrong with a
+// copy of it.
+type snapshotHead struct {
+	*Snapshot
+	problems []error
+}
+
 // head returns a copy of a snapshot's header, reading it once only.
-func (r *Repository) head(ctx context.Context, id SnapshotID) (*Snapshot, error) {
+func (r *Repository) head(ctx context.Context, id SnapshotID) (*Snapshot, []error, error) {
 	r.mu.Lock()
-	known := r.heads[id]
+	known, ok := r.heads[id]
 	r.mu.Unlock()
-	if known == nil {
-		s, err := r.readSnapshot(ctx, id)
+	if !ok {
+		s, problems, err := r.readSnapshot(ctx, id)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if known, err = r.openHead(id, s); err != nil {
-			return nil, err
+		head, err := r.openHead(id, s)
+		if err != nil {
+			return nil, nil, err
 		}
+		known = snapshotHead{head, problems}
 		r.mu.Lock()
 		r.heads[id] = known
 		r.mu.Unlock()
 	}
-	snap := *known
-	return &snap, nil
+	snap := *known.Snapshot
+	return &snap, known.problems, nil
 }
 
 // ErrNoSnapshot means that nothing fits what the user asked for.
@@ -241,9 +252,5 @@ func sameSources(a [][]byte, b []string) bool {
 // RemoveSnapshot removes a snapshot's record. What only it needed is garbage
 // then.
 func (r *Repository) RemoveSnapshot(ctx context.Context, id SnapshotID) error {
-	err := r.backend.Delete(ctx, snapshotName(id))
-	if missing(err) {
-		return nil
-	}
-	return err
+	return deleteBoth(ctx, r.backend, snapshotName(id))
 }

@@ -132,7 +132,7 @@ func FuzzLeaseBody(f *testing.F) {
 // the name that we would give.
 func FuzzNames(f *testing.F) {
 	for _, name := range []string{
-		"config.1", "config.1.2", "config.2", "config.2.2", "config.", "config.0", "config.01", "config.-1", "config..2",
+		"config/1", "config/1.2", "config/2", "config/2.2", "config/", "config/0", "config/01", "config/-1", "config/.2", "config.1",
 		leaseName(index.SessionID{1}, 1), fenceName(index.SessionID{1}), "leases/", "leases/x.1",
 		leaseName(index.SessionID{1}, 1<<64-1), strings.Replace(leaseName(index.SessionID{1}, 0), ".0", ".01", 1),
 	} {

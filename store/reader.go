@@ -21,6 +21,8 @@ import (
 // ErrLost means that no sound copy of a blob is left.
 var ErrLost = errors.New("lost")
 
+var errPackMissing = errors.New("it is missing")
+
 // DefaultReaderCache is the memory for decoded frames, bytes.
 const DefaultReaderCache = 64 << 20
 
@@ -45,6 +47,8 @@ type Reader struct {
 	problems  []error
 
 	loads atomic.Int64 // frames decoded
+
+	healer healer
 }
 
 // frame is a decoded frame that knows which of its blobs have been verified.
@@ -58,9 +62,13 @@ type frame struct {
 // full disk), it goes without: what a collector then removes under it is looked
 // for elsewhere.
 func (r *Repository) NewReader(ctx context.Context, cacheSize int64) (*Reader, error) {
-	lease, err := newLease(ctx, r, newSessionID(), LeaseReader)
-	if err != nil && !readOnly(err) && !errors.Is(err, backend.ErrFull) {
-		return nil, fmt.Errorf("begin a session: %w", err)
+	var lease *lease
+	if r.writable == nil {
+		var err error
+		lease, err = newLease(ctx, r, newSessionID(), LeaseReader)
+		if err != nil && !readOnly(err) && !errors.Is(err, backend.ErrFull) {
+			return nil, fmt.Errorf("begin a session: %w", err)
+		}
 	}
 	rd, err := newReader(r, index.NewSet(), cacheSize)
 	if err != nil {
@@ -137,6 +145,9 @@ func (r *Reader) blob(ctx context.Context, kind index.Kind, id index.ID) (data [
 		}
 		if data, err = r.copyOf(ctx, id, at); err == nil {
 			return false
+		}
+		if missing(err) {
+			err = errPackMissing // what is lost is not a file that never was
 		}
 		failed = append(failed, fmt.Errorf("pack %s: %w", at.Pack, err))
 		return ctx.Err() == nil
@@ -222,7 +233,8 @@ func (r *Reader) packNumber(id index.PackID) uint64 {
 	return n
 }
 
-// load reads, opens and decompresses one frame.
+// load reads, opens and decompresses one frame. What is damaged is healed by
+// the pack's parity, in memory only.
 func (r *Reader) load(ctx context.Context, at index.Location) (*frame, error) {
 	opener, err := r.opener(at.Pack, at.Kind)
 	if err != nil {
@@ -230,12 +242,25 @@ func (r *Reader) load(ctx context.Context, at index.Location) (*frame, error) {
 	}
 	sealed := frameBuffer(int(at.Length))[:at.Length]
 	defer releaseFrame(sealed)
-	if _, err := r.repo.backend.ReadAt(ctx, packName(at.Pack), sealed, int64(at.Offset)); err != nil {
-		if err == io.EOF {
-			err = fmt.Errorf("it ends early: %w", object.ErrDamaged)
-		}
-		return nil, err
+	_, err = r.repo.backend.ReadAt(ctx, packName(at.Pack), sealed, int64(at.Offset))
+	if err == io.EOF {
+		err = fmt.Errorf("it ends early: %w", object.ErrDamaged)
 	}
+	var f *frame
+	if err == nil {
+		f, err = r.decode(opener, at, sealed)
+	}
+	if err == nil || ctx.Err() != nil || errors.Is(err, backend.ErrClosed) {
+		return f, err
+	}
+	if r.healer.fill(ctx, r.repo.backend, at, sealed, err) != nil {
+		return nil, err // which says what is wrong with the pack itself
+	}
+	return r.decode(opener, at, sealed)
+}
+
+// decode opens and decompresses a frame, in the memory of sealed.
+func (r *Reader) decode(opener pack.Opener, at index.Location, sealed []byte) (*frame, error) {
 	plain, err := opener.Frame(sealed, at.Frame)
 	if err != nil {
 		return nil, fmt.Errorf("frame %d: %w", at.Frame, err)
@@ -302,6 +327,7 @@ func (r *Reader) reload(ctx context.Context) (fresh bool, err error) {
 // Close ends the reader's session and unmaps the index. Nothing may be read
 // during it or after it.
 func (r *Reader) Close(ctx context.Context) error {
+	r.healer.close()
 	r.frames.Close()
 	var errs []error
 	if r.ownsSet {

@@ -40,6 +40,7 @@ type InitOptions struct {
 	KDF         keys.KDFParams
 	FrameSize   int // 0: DefaultFrameSize
 	PackSize    int // 0: DefaultPackSize
+	Parity      int // percent; 0 for none
 }
 
 // Init makes a repository in an empty backend. The config is written last: what
@@ -59,6 +60,7 @@ func Init(ctx context.Context, b backend.Backend, o InitOptions) (Config, error)
 	}
 	c := Config{
 		Format:      configFormat,
+		Number:      1,
 		Repository:  full.Repository(),
 		Suite:       o.Suite,
 		Created:     time.Now().UTC().Truncate(time.Second),
@@ -66,6 +68,7 @@ func Init(ctx context.Context, b backend.Backend, o InitOptions) (Config, error)
 		FrameSize:   o.FrameSize,
 		PackSize:    o.PackSize,
 		Compression: o.Compression,
+		Parity:      o.Parity,
 		PublicKey:   full.PublicKey(),
 		Certifier:   full.CertifierKey(),
 	}
@@ -83,15 +86,10 @@ func Init(ctx context.Context, b backend.Backend, o InitOptions) (Config, error)
 		return Config{}, err
 	}
 	slotObject := object.Finish(append(object.AppendHeader(nil, object.KeySlot), slot...))
-	if err := b.Put(ctx, keyName(id), slotObject); err != nil {
+	if err := putBoth(ctx, b, keyName(id), slotObject); err != nil {
 		return Config{}, err
 	}
-	for _, second := range []bool{true, false} {
-		if err := b.Put(ctx, configName(1, second), data); err != nil {
-			return Config{}, err
-		}
-	}
-	return c, nil
+	return c, putConfig(ctx, b, 1, data)
 }
 
 // Locked is a repository that has been found but not unlocked.
@@ -115,23 +113,7 @@ func Open(ctx context.Context, b backend.Backend) (*Locked, error) {
 		return nil, err
 	}
 	l := &Locked{backend: b, configs: configs, problems: problems}
-	err = b.List(ctx, dirKeys, func(e backend.Entry) error {
-		data, err := backend.ReadAll(ctx, b, e.Name, maxSlot)
-		if err == nil {
-			_, data, err = object.Open(data, object.KeySlot)
-		}
-		s := slot{name: e.Name, data: data}
-		if err == nil {
-			s.info, err = keys.ReadSlot(data)
-		}
-		if err != nil {
-			l.problems = append(l.problems, fmt.Errorf("%s: %w", e.Name, err))
-			return nil
-		}
-		l.slots = append(l.slots, s)
-		return nil
-	})
-	if err != nil {
+	if err := l.readSlots(ctx); err != nil {
 		return nil, err
 	}
 	if len(configs) == 0 {
@@ -144,6 +126,53 @@ func Open(ctx context.Context, b backend.Backend) (*Locked, error) {
 		return nil, ErrNoRepository
 	}
 	return l, nil
+}
+
+// readSlots reads the key slots. One copy of a slot is enough.
+func (l *Locked) readSlots(ctx context.Context) error {
+	var found []keys.SlotID
+	err := l.backend.List(ctx, dirKeys, func(e backend.Entry) error {
+		id, _, ok := parseKeyName(e.Name)
+		switch {
+		case !ok:
+			l.problems = append(l.problems, fmt.Errorf("%s: %w", e.Name, errUnknownName))
+		case !slices.Contains(found, id):
+			found = append(found, id)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range found {
+		s := slot{name: keyName(id)}
+		problems, err := readCopies(ctx, l.backend, s.name, maxSlot, func(data []byte) (err error) {
+			s.data, s.info, err = openSlot(data, id)
+			return err
+		})
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		l.problems = append(l.problems, problems...)
+		if err == nil {
+			l.slots = append(l.slots, s)
+		}
+	}
+	return nil
+}
+
+// openSlot takes the slot out of its object, as far as that can be done
+// without its passphrase.
+func openSlot(data []byte, id keys.SlotID) ([]byte, keys.SlotInfo, error) {
+	_, data, err := object.Open(data, object.KeySlot)
+	if err != nil {
+		return nil, keys.SlotInfo{}, err
+	}
+	info, err := keys.ReadSlot(data)
+	if err == nil && info.ID != id {
+		err = fmt.Errorf("%w: it is slot %v", object.ErrDamaged, info.ID)
+	}
+	return data, info, err
 }
 
 // Config returns the newest readable config. It is not authenticated.
@@ -201,7 +230,7 @@ type Repository struct {
 	problems []error
 
 	mu    sync.Mutex
-	heads map[SnapshotID]*Snapshot // read before: they never change
+	heads map[SnapshotID]snapshotHead // read before: they never change
 }
 
 func newRepository(l *Locked, c *storedConfig, full *keys.Full) *Repository {
@@ -212,7 +241,7 @@ func newRepository(l *Locked, c *storedConfig, full *keys.Full) *Repository {
 		keys:     full,
 		cache:    cache.Open(c.Repository.String(), l.backend.Location()),
 		problems: l.problems,
-		heads:    make(map[SnapshotID]*Snapshot),
+		heads:    make(map[SnapshotID]snapshotHead),
 	}
 }
 

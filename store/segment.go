@@ -59,8 +59,16 @@ func (r *Repository) mapSegment(ctx context.Context, id SegmentID, size int64) (
 		r.cache.RemoveSegment(id.String()) // damaged: fetch it again
 	}
 	f, path, err := r.cache.AddSegment(id.String(), func(w io.Writer) error {
-		return r.decodeSegment(ctx, id, size, w)
+		return r.decodeSegment(id, r.segmentReader(ctx, id), size, w)
 	})
+	if err != nil && ctx.Err() == nil && !missing(err) {
+		// What cannot be read as it is may be read by its parity.
+		if data, healErr := healedSegment(ctx, r.backend, id); healErr == nil {
+			f, path, err = r.cache.AddSegment(id.String(), func(w io.Writer) error {
+				return r.decodeSegment(id, bytes.NewReader(data), int64(len(data)), w)
+			})
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -76,14 +84,18 @@ func (r *Repository) mapSegment(ctx context.Context, id SegmentID, size int64) (
 	return s, nil
 }
 
-// decodeSegment writes a segment's plaintext to w, in constant memory, after
-// which it is known to be authentic, or an error is returned.
-func (r *Repository) decodeSegment(ctx context.Context, id SegmentID, size int64, w io.Writer) error {
+func (r *Repository) segmentReader(ctx context.Context, id SegmentID) io.ReaderAt {
+	return object.ReaderAt{Ctx: ctx, Backend: r.backend, Name: segmentName(id)}
+}
+
+// decodeSegment writes the plaintext of a segment of size bytes to w, in
+// constant memory, after which it is known to be authentic, or an error is
+// returned.
+func (r *Repository) decodeSegment(id SegmentID, at io.ReaderAt, size int64, w io.Writer) error {
 	if size < minSegment {
 		return fmt.Errorf("segment of %d bytes: %w", size, object.ErrDamaged)
 	}
 	name := segmentName(id)
-	at := object.ReaderAt{Ctx: ctx, Backend: r.backend, Name: name}
 	crc, digest := crc32.New(object.Castagnoli), segmentHash(name)
 
 	head := make([]byte, object.HeaderSize)

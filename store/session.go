@@ -179,6 +179,9 @@ func (s *Session) Commit(ctx context.Context, snap *Snapshot, d *Details) error 
 		}
 		return ErrFenced
 	}
+	if err := s.repo.backend.Put(ctx, secondCopy(name), data); err != nil {
+		return fmt.Errorf("snapshot %s is stored, but not its second copy: %w", snap.ID.Short(), err)
+	}
 	return nil
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"garret/index"
 	"garret/keys"
-	"garret/store/backend"
 	"garret/store/object"
 )
 
@@ -54,6 +53,13 @@ type Totals struct {
 	BytesAdded  uint64 `json:"bytes_added"`  // raw bytes of blobs that were new
 	BytesStored uint64 `json:"bytes_stored"` // what the repository grew by before the record itself
 	Warnings    uint64 `json:"warnings"`
+
+	Excluded uint64 `json:"excluded,omitempty"` // entries left out on request, what is below them not counted
+	Errors   uint64 `json:"errors,omitempty"`   // entries left out because they could not be read
+	Changed  uint64 `json:"changed,omitempty"`  // files that changed while they were read
+	// Reasons counts why entries are not there, or not as they were, in
+	// fs/snapshot's words.
+	Reasons map[string]uint64 `json:"reasons,omitempty"`
 }
 
 // Details is the part of a snapshot that only its readers need.
@@ -156,8 +162,8 @@ func parseSnapshot(data []byte) (*storedSnapshot, error) {
 	}
 	s.encapsulation, rest = rest[:n], rest[n:]
 	s.prefix = data[:snapshotFixed+n]
-	head := int(binary.LittleEndian.Uint32(rest))
-	if rest = rest[4:]; head > len(rest) {
+	head := uint64(binary.LittleEndian.Uint32(rest))
+	if rest = rest[4:]; head > uint64(len(rest)) {
 		return nil, short
 	}
 	s.head, s.details = rest[:head], rest[head:]
@@ -166,11 +172,7 @@ func parseSnapshot(data []byte) (*storedSnapshot, error) {
 
 // openHead decodes the part under the list key.
 func (r *Repository) openHead(id SnapshotID, s *storedSnapshot) (*Snapshot, error) {
-	name := snapshotName(id)
-	if _, err := r.keys.Verify(snapshotDomain, snapshotDigest(name, s.signed), s.signature); err != nil {
-		return nil, err
-	}
-	head, err := r.keys.Open(keys.ListKey, name, s.prefix, s.head)
+	head, err := r.keys.Open(keys.ListKey, snapshotName(id), s.prefix, s.head)
 	if err != nil {
 		return nil, err
 	}
@@ -185,17 +187,29 @@ func (r *Repository) openHead(id SnapshotID, s *storedSnapshot) (*Snapshot, erro
 	return snap, nil
 }
 
-func (r *Repository) readSnapshot(ctx context.Context, id SnapshotID) (*storedSnapshot, error) {
-	data, err := backend.ReadAll(ctx, r.backend, snapshotName(id), maxSnapshot)
+// readSnapshot reads the first sound copy of a snapshot's object and verifies
+// its signature. problems is of a first copy that is not sound.
+func (r *Repository) readSnapshot(ctx context.Context, id SnapshotID) (s *storedSnapshot, problems []error, err error) {
+	problems, err = readCopies(ctx, r.backend, snapshotName(id), maxSnapshot, func(data []byte) (err error) {
+		s, err = r.verifySnapshot(id, data)
+		return err
+	})
+	return s, problems, err
+}
+
+// verifySnapshot takes a snapshot's object apart and verifies its signature.
+func (r *Repository) verifySnapshot(id SnapshotID, data []byte) (*storedSnapshot, error) {
+	s, err := parseSnapshot(data)
 	if err != nil {
 		return nil, err
 	}
-	return parseSnapshot(data)
+	_, err = r.keys.Verify(snapshotDomain, snapshotDigest(snapshotName(id), s.signed), s.signature)
+	return s, err
 }
 
 // Details reads the part of a snapshot that listing does not need.
 func (r *Repository) Details(ctx context.Context, id SnapshotID) (*Details, error) {
-	s, err := r.readSnapshot(ctx, id)
+	s, _, err := r.readSnapshot(ctx, id)
 	var d *Details
 	if err == nil {
 		d, err = r.openDetails(id, s)

@@ -67,7 +67,7 @@ func TestSnapshotForged(t *testing.T) {
 	r := newTestRepository(t, mem.New())
 	snap, _, data := storedRecord(t, r)
 	open := func(id SnapshotID, data []byte) error {
-		s, err := parseSnapshot(data)
+		s, err := r.verifySnapshot(id, data)
 		if err == nil {
 			_, err = r.openHead(id, s)
 		}
@@ -97,6 +97,18 @@ func TestSnapshotForged(t *testing.T) {
 	}
 	if err := open(SnapshotID{9}, data); !errors.Is(err, keys.ErrAuthentication) {
 		t.Errorf("under another name: %v", err)
+	}
+
+	// Forged, the first copy does not stand in the way of the second; when both
+	// are, there is no such snapshot.
+	forged := bytes.Clone(body)
+	forged[len(forged)-1] ^= 1
+	for i, name := range []string{snapshotName(snap.ID), secondCopy(snapshotName(snap.ID))} {
+		write(t, r.backend, name, object.Finish(bytes.Clone(forged)))
+		_, err := r.Details(t.Context(), snap.ID)
+		if both := i == 1; errors.Is(err, keys.ErrAuthentication) != both || (err == nil) == both {
+			t.Errorf("%d copies are forged: %v", i+1, err)
+		}
 	}
 }
 
@@ -158,7 +170,10 @@ func FuzzParseSnapshot(f *testing.F) {
 		if !bytes.Equal(again, data) || !bytes.HasSuffix(s.prefix, s.encapsulation) {
 			t.Fatalf("%x is taken apart as %x", data, again)
 		}
-		got, err := r.openHead(snap.ID, s)
+		var got *Snapshot
+		if s, err = r.verifySnapshot(snap.ID, object.Finish(bytes.Clone(data))); err == nil {
+			got, err = r.openHead(snap.ID, s)
+		}
 		if (err == nil) != bytes.Equal(data, genuine) || (got == nil) != (err != nil) {
 			t.Fatalf("%x: %v, %v", data, got, err)
 		}

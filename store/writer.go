@@ -10,6 +10,7 @@ import (
 	"garret/index"
 	"garret/keys"
 	"garret/store/codec"
+	"garret/store/object"
 	"garret/store/pack"
 )
 
@@ -27,6 +28,7 @@ type writer struct {
 	cancel  context.CancelCauseFunc
 	stored  atomic.Int64
 	buffers *packBuffers
+	parity  parityEncoder // upload goroutine only
 
 	mu     sync.Mutex
 	open   map[index.Kind]*openFrame
@@ -90,6 +92,7 @@ func newWriter(s *Session) (*writer, error) {
 	w := &writer{
 		s: s, ctx: ctx, cancel: cancel,
 		buffers: newPackBuffers(s.repo.config.PackSize),
+		parity:  parityEncoder{percent: s.repo.config.Parity},
 		open:    make(map[index.Kind]*openFrame),
 		flying:  make(map[index.ID]struct{}),
 		rows:    index.NewBuilder(),
@@ -331,11 +334,12 @@ func (w *writer) storePack(p *packing) error {
 		return nil
 	}
 	data := p.Finish()
-	if err := w.s.repo.backend.Put(w.ctx, packName(p.ID()), data); err != nil {
+	stored, err := w.parity.put(w.ctx, w.s.repo.backend, object.Pack, packName(p.ID()), p.ID(), data)
+	if err != nil {
 		return err
 	}
-	w.stored.Add(int64(len(data)))
-	w.sinceSegment += int64(len(data))
+	w.stored.Add(stored)
+	w.sinceSegment += stored
 	w.mu.Lock()
 	ordinal := w.rows.AddPack(
 		index.Pack{ID: p.ID(), Size: uint32(len(data)), Kind: p.Kind()},
@@ -367,11 +371,11 @@ func (w *writer) writeSegment() error {
 	if err != nil {
 		return err
 	}
-	name := segmentName(id)
-	if err := r.backend.Put(w.ctx, name, data); err != nil {
+	stored, err := w.parity.put(w.ctx, r.backend, object.Segment, segmentName(id), id, data)
+	if err != nil {
 		return err
 	}
-	w.stored.Add(int64(len(data)))
+	w.stored.Add(stored)
 	w.sinceSegment = 0
 	// Decoded again from the backend: what cannot be read back is noticed now.
 	seg, err := r.mapSegment(w.ctx, id, int64(len(data)))

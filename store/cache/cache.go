@@ -1,8 +1,10 @@
 // Package cache is the local cache of a repository: a folder of this user,
 // never needed for correctness, safe to delete at any time. It keeps the
-// plaintext of index segments, so that they can be mapped into memory.
+// plaintext of index segments, so that they can be mapped into memory, and that of
+// the snapshots' records.
 //
 //	$XDG_CACHE_HOME/garret/<repository id>-<hash of the location>/index/<segment id>
+//	                                                              records
 //	                                                              location
 //
 // Only what is listed in the repository is ever looked for here. Where no

@@ -7,6 +7,7 @@
 //	blobs_test.go    index segments, packs, frames
 //	tree_test.go     directories and files
 //	cut_test.go      the chunker
+//	parity_test.go   parity
 //
 // Where this test fails, a program of another version or another author can
 // no longer read what is written now: either the change is an accident, or
@@ -163,7 +164,7 @@ func write(t *testing.T, dir string, suite keys.Suite, compression string, chunk
 	pass, params := kdf(suite)
 	_, err = store.Init(ctx, b, store.InitOptions{
 		Suite: suite, Chunker: chunker, Compression: method, Label: "first", Passphrase: keys.Passphrase(pass),
-		KDF: params, FrameSize: 32 << 10, PackSize: 512 << 10,
+		KDF: params, FrameSize: 32 << 10, PackSize: 512 << 10, Parity: parityPercent,
 	})
 	must(err)
 	locked, err := store.Open(ctx, b)
@@ -261,7 +262,22 @@ func checkPacks(t *testing.T, r *reader) {
 			t.Fatalf("%s: %v", name, err)
 		}
 	}
+	segments, err := r.list("index")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(names, segments...) {
+		of := byte('p')
+		if strings.HasPrefix(name, "index/") {
+			of = 'i'
+		}
+		if err := r.parity(of, name, parityPercent); err != nil {
+			t.Errorf("parity of %s: %v", name, err)
+		}
+	}
 }
+
+const parityPercent = 7
 
 // checkFiles walks from the root to each file.
 func checkFiles(t *testing.T, r *reader, files map[string][]byte) {

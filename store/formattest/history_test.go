@@ -56,7 +56,7 @@ func strict(data []byte, v any) error {
 
 // snapshots reads all of history.
 func (r *reader) snapshots() (snaps []*record, err error) {
-	names, err := r.list("history")
+	names, err := r.listTwins("history")
 	if err != nil {
 		return nil, err
 	}

@@ -38,6 +38,8 @@ type reader struct {
 // config is the config's JSON.
 type config struct {
 	Format      int       `json:"format"`
+	Number      int       `json:"number"`
+	Parity      int       `json:"parity"`
 	Repository  string    `json:"repository"`
 	Suite       string    `json:"suite"`
 	Created     time.Time `json:"created"`
@@ -144,19 +146,52 @@ func object(data []byte, typ byte) error {
 	return nil
 }
 
+// twin reads an object's second copy and compares it with the first.
+func (r *reader) twin(name string) error {
+	first, err := r.read(name)
+	if err != nil {
+		return err
+	}
+	second, err := r.read(name + ".2")
+	if err == nil && !bytes.Equal(first, second) {
+		err = wrong("the second copy of %s", name)
+	}
+	return err
+}
+
+// listTwins lists a folder whose objects are stored twice.
+func (r *reader) listTwins(folder string) (names []string, err error) {
+	all, err := r.list(folder)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range all {
+		if strings.HasSuffix(name, ".2") {
+			continue
+		}
+		if err := r.twin(name); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	if 2*len(names) != len(all) {
+		return nil, wrong("%d objects in %s, %d with copies", len(names), folder, len(all))
+	}
+	return names, nil
+}
+
 // open reads config and key slot.
 func open(dir, passphrase string) (*reader, error) {
 	r := &reader{
 		dir: dir, sessions: map[[8]byte]*session{}, packs: map[[16]byte]*packInfo{},
 		rows: map[[32]byte][]row{}, frames: map[string][][]byte{},
 	}
-	data, err := r.read("config.1")
+	data, err := r.read("config/1")
 	if err != nil {
 		return nil, err
 	}
-	second, err := r.read("config.1.2")
-	if err != nil || !bytes.Equal(data, second) {
-		return nil, wrong("the second copy of the config: %v", err)
+	if err := r.twin("config/1"); err != nil {
+		return nil, err
 	}
 	if err := object(data, 'c'); err != nil {
 		return nil, err
@@ -166,10 +201,10 @@ func open(dir, passphrase string) (*reader, error) {
 		return nil, err
 	}
 	suites := map[string]byte{"aes256-gcm": 1, "chacha20-poly1305": 2, "none": 3}
-	if r.suite = suites[r.config.Suite]; r.suite == 0 || r.config.Format != 1 {
+	if r.suite = suites[r.config.Suite]; r.suite == 0 || r.config.Format != 1 || r.config.Number != 1 {
 		return nil, wrong("config %+v", r.config)
 	}
-	slots, err := r.list("keys")
+	slots, err := r.listTwins("keys")
 	if err != nil || len(slots) != 1 {
 		return nil, wrong("slots %v: %v", slots, err)
 	}

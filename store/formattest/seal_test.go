@@ -58,9 +58,13 @@ func (a noneAEAD) Open(dst, nonce, sealed, aad []byte) ([]byte, error) {
 
 // stream opens a sealed object.
 func (r *reader) stream(secret []byte, purpose, name string, aad, sealed []byte) ([]byte, error) {
-	if len(sealed) < 32+16 {
+	if len(sealed) < 4+32+16 {
 		return nil, wrong("a sealed object of %d bytes", len(sealed))
 	}
+	if epoch := le.Uint32(sealed); epoch != r.keys.epoch {
+		return nil, wrong("key epoch %d", epoch)
+	}
+	sealed = sealed[4:]
 	info := label(purpose, r.keys.repository, u32(r.keys.epoch), []byte{r.suite},
 		le.AppendUint64(nil, uint64(len(name))), []byte(name), le.AppendUint64(nil, uint64(len(aad))), aad)
 	aead := r.aead(derive(32, secret, sealed[:32], info))

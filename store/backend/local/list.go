@@ -31,11 +31,7 @@ const tempAge = 24 * time.Hour
 // behind, once they are a day old, and returns how many. It is meant for when
 // a repository is opened for writing; objects are not touched.
 func (b *Backend) CleanTemp(ctx context.Context) (removed int, err error) {
-	w := walk{b: b, ctx: ctx, op: "clean", wanted: isTempName}
-	w.visit = func(name string, info fs.FileInfo) error {
-		if time.Since(info.ModTime()) < tempAge {
-			return nil
-		}
+	err = b.oldTemp(ctx, func(name string, _ fs.FileInfo) error {
 		err := b.fs.Remove(filepath.Join(b.root, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // another process cleans too
@@ -43,9 +39,31 @@ func (b *Backend) CleanTemp(ctx context.Context) (removed int, err error) {
 		if err == nil {
 			removed++
 		}
-		return failed(w.op, name, err)
+		return failed("clean", name, err)
+	})
+	return removed, err
+}
+
+// OldTemp tells how many files CleanTemp would remove, and their bytes.
+func (b *Backend) OldTemp(ctx context.Context) (files int, bytes int64, err error) {
+	err = b.oldTemp(ctx, func(_ string, info fs.FileInfo) error {
+		files++
+		bytes += info.Size()
+		return nil
+	})
+	return files, bytes, err
+}
+
+// oldTemp visits the temporary files that are nobody's.
+func (b *Backend) oldTemp(ctx context.Context, visit func(name string, info fs.FileInfo) error) error {
+	w := walk{b: b, ctx: ctx, op: "clean", wanted: isTempName}
+	w.visit = func(name string, info fs.FileInfo) error {
+		if time.Since(info.ModTime()) < tempAge {
+			return nil
+		}
+		return visit(name, info)
 	}
-	return removed, w.start("")
+	return w.start("")
 }
 
 // walk visits regular files in the repository's folders.

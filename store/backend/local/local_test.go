@@ -212,6 +212,9 @@ func TestCleanTemp(t *testing.T) {
 			t.Errorf("after 23 hours, %d were removed, %v", n, err)
 		}
 		time.Sleep(2 * time.Hour)
+		if n, _, err := b.OldTemp(ctx); n != 2 || err != nil {
+			t.Errorf("after 25 hours, %d are old, %v; want 2", n, err)
+		}
 		if n, err := b.CleanTemp(ctx); n != 2 || err != nil {
 			t.Errorf("after 25 hours, %d were removed, %v; want 2", n, err)
 		}
