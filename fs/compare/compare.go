@@ -29,8 +29,11 @@ const (
 	Target     Kind = "target"     // of a symlink
 	Device     Kind = "device"     // number of a device
 	Xattrs     Kind = "xattrs"     // one extended attribute
+	Flags      Kind = "flags"      // inode flags that chattr(1) sets: InodeFlags
 	HardLinks  Kind = "hard links" // which names are the same file
+	LinkCount  Kind = "link count"
 	Holes      Kind = "holes"      // where they are
+	Blocks     Kind = "blocks"     // what is allocated
 	Unreadable Kind = "unreadable" // an error came instead of an answer
 )
 
@@ -46,16 +49,21 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%q: %s: %s, %s", d.Path, d.Kind, d.A, d.B)
 }
 
-// Options says what not to compare; by default everything but holes is.
+// Options says what not to compare, and what to compare besides: by default it
+// is everything but link counts, holes, and blocks. Access, change and birth
+// times never are.
 type Options struct {
 	IgnoreRoot     bool // the metadata of the two roots themselves
 	IgnoreDirTimes bool // mtimes of directories
 	IgnoreTimes    bool // all mtimes
 	IgnoreOwner    bool
+	IgnoreFlags    bool
 	IgnoreSockets  bool                   // in the first tree: backups leave them out
 	IgnoreXattr    func(name string) bool // attributes that do not count
 	Skip           func(path string) bool // entries, with what is below them
+	LinkCounts     bool                   // compare those of what is no directory
 	Holes          bool                   // compare where holes are
+	Blocks         bool                   // report files that take more room in the second tree
 	Workers        int                    // files whose content is read at a time; 0 means 2
 }
 

@@ -156,6 +156,10 @@ func TestEachDifference(t *testing.T) {
 			return keepTime(root+"/dir", func() error { return os.Mkdir(root+"/dir/zzz", 0o700) })
 		}, want: []Difference{{"dir/zzz", Extra, "nothing", "directory"}},
 			o: Options{Skip: func(path string) bool { return path == "dir/zzz" }}},
+		{name: "nodump", change: func(root string) error { return setFlags(root+"/dir", 0x40) },
+			want: []Difference{{"dir", Flags, "none", "nodump"}}, o: Options{IgnoreFlags: true}},
+		{name: "nodump of a file", change: func(root string) error { return setFlags(root+"/empty", 0x40) },
+			want: []Difference{{"empty", Flags, "none", "nodump"}}, o: Options{IgnoreFlags: true}},
 		{name: "xattr value", change: func(root string) error { return unix.Setxattr(root+"/dir", "user.one", []byte("2"), 0) },
 			want: []Difference{{"dir", Xattrs, `user.one="1"`, `user.one="2"`}},
 			o:    Options{IgnoreXattr: func(name string) bool { return name == "user.one" }}},
@@ -177,7 +181,11 @@ func TestEachDifference(t *testing.T) {
 				t.Skip("needs root")
 			}
 			a, b := makeTree(t), makeTree(t)
-			if err := test.change(b); err != nil {
+			err := test.change(b)
+			if errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.EOPNOTSUPP) {
+				t.Skipf("this file system has no such thing: %v", err)
+			}
+			if err != nil {
 				t.Fatal(err)
 			}
 			if found, _ := differences(t, a, b, Options{Holes: test.o.Holes}); !reflect.DeepEqual(found, test.want) {
@@ -204,6 +212,47 @@ func TestDevices(t *testing.T) {
 	found, _ := differences(t, a, b, Options{IgnoreTimes: true})
 	if want := []Difference{{"dev", Device, "1:3", "1:5"}}; !reflect.DeepEqual(found, want) {
 		t.Errorf("found %v, want %v", found, want)
+	}
+}
+
+func setFlags(path string, flags int) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, flags)
+}
+
+// Link counts and blocks differ where all else is equal: a name outside the
+// tree, blocks that were allocated and never written.
+func TestCountsAndBlocks(t *testing.T) {
+	a, b := makeTree(t), makeTree(t)
+	if err := os.Link(b+"/single", t.TempDir()+"/outside"); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(b+"/empty", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	const keepSize = 1
+	if err := unix.Fallocate(int(f.Fd()), keepSize, 0, 10*blockSlack); err != nil {
+		t.Skipf("no blocks can be allocated here: %v", err)
+	}
+	if err := unix.UtimesNanoAt(unix.AT_FDCWD, b+"/empty", []unix.Timespec{{Sec: 1e9, Nsec: 1}, {Sec: 1e9, Nsec: 2}}, 0); err != nil {
+		t.Fatal(err)
+	}
+	found, _ := differences(t, a, b, Options{LinkCounts: true, Blocks: true})
+	want := []Difference{{"empty", Blocks, "0 bytes allocated", "327680 bytes"}, {"single", LinkCount, "1", "2"}}
+	if !reflect.DeepEqual(found, want) {
+		t.Errorf("found %v\nwant  %v", found, want)
+	}
+	if found, _ := differences(t, a, b, Options{Holes: true}); len(found) > 0 {
+		t.Errorf("found %v without being asked to", found)
+	}
+	if found, _ := differences(t, b, a, Options{Blocks: true}); len(found) > 0 {
+		t.Errorf("found %v where the second takes less", found)
 	}
 }
 

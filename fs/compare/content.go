@@ -12,9 +12,9 @@ type contentJob struct {
 	path string
 	a, b int
 	size int64
-	// sparse says that both may have holes, which need not be read where they
+	// Which of them may have holes. Those of both need not be read where they
 	// coincide. Asking for holes costs a round trip on a FUSE mount.
-	sparse bool
+	sparseA, sparseB bool
 }
 
 const bufferBytes = 256 << 10
@@ -25,19 +25,24 @@ func newBuffers() *buffers {
 	return &buffers{make([]byte, bufferBytes), make([]byte, bufferBytes)}
 }
 
-// queue has the content of two files compared by a worker.
-func (r *run) queue(p pair, full, name string, size int64, sparse bool) {
-	if size == 0 {
-		r.files.Add(1)
-		return
-	}
+// file compares two regular files: their flags here, their content by a worker.
+func (r *run) file(p pair, full, name string, a, b *unix.Stat_t) {
 	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
-	a, errA := retry(func() (int, error) { return unix.Openat(p.a, name, flags, 0) })
-	b, errB := retry(func() (int, error) { return unix.Openat(p.b, name, flags, 0) })
-	j := contentJob{full, a, b, size, sparse}
+	fdA, errA := retry(func() (int, error) { return unix.Openat(p.a, name, flags, 0) })
+	fdB, errB := retry(func() (int, error) { return unix.Openat(p.b, name, flags, 0) })
+	j := contentJob{full, fdA, fdB, a.Size, sparse(a), sparse(b)}
 	if r.failed(full, "open", errA, errB) {
 		j.close()
 		return
+	}
+	r.flags(full, fdA, fdB)
+	if a.Size != b.Size {
+		r.differ(full, Size, a.Size, b.Size)
+		j.close()
+		return
+	}
+	if r.o.Blocks {
+		r.blocks(full, a, b)
 	}
 	r.jobs <- j
 }
@@ -55,7 +60,7 @@ func (r *run) content(j contentJob, buf *buffers) {
 	defer j.close()
 	r.files.Add(1)
 	for off := int64(0); off < j.size && r.ctx.Err() == nil; {
-		if j.sparse {
+		if j.sparseA && j.sparseB {
 			off = max(off, min(seek(j.a, off, unix.SEEK_DATA, j.size), seek(j.b, off, unix.SEEK_DATA, j.size)))
 			if off == j.size {
 				break
@@ -81,7 +86,7 @@ func (r *run) content(j contentJob, buf *buffers) {
 		}
 		off += want
 	}
-	if r.o.Holes {
+	if r.o.Holes && (j.sparseA || j.sparseB) {
 		r.holes(j)
 	}
 }

@@ -25,6 +25,9 @@ func (l *links) compare(r *run, path string, a, b *unix.Stat_t) (again bool) {
 	if a.Mode&unix.S_IFMT == unix.S_IFDIR || a.Nlink < 2 && b.Nlink < 2 {
 		return false
 	}
+	if r.o.LinkCounts && a.Nlink != b.Nlink {
+		r.differ(path, LinkCount, a.Nlink, b.Nlink)
+	}
 	ia, ib := inode{a.Dev, a.Ino}, inode{b.Dev, b.Ino}
 	ma, inA := l.toB[ia]
 	mb, inB := l.toA[ib]

@@ -43,6 +43,7 @@ func (r *run) roots(p pair) {
 	if !r.failed(".", "stat", errA, errB) && !r.o.IgnoreRoot {
 		r.metadata(".", &a, &b)
 		r.xattrs(".", fdPath(p.a, ""), fdPath(p.b, ""))
+		r.flags(".", p.a, p.b)
 	}
 	r.entries.Add(1)
 	r.directory(p, "")
@@ -117,10 +118,8 @@ func (r *run) both(p pair, path, name string) {
 	case unix.S_IFDIR:
 		r.descend(p, full, name)
 	case unix.S_IFREG:
-		if a.Size != b.Size {
-			r.differ(full, Size, a.Size, b.Size)
-		} else if !again {
-			r.queue(p, full, name, a.Size, sparse(&a) && sparse(&b))
+		if !again {
+			r.file(p, full, name, &a, &b)
 		}
 	case unix.S_IFLNK:
 		r.targets(p, full, name)
@@ -145,6 +144,7 @@ func (r *run) descend(p pair, full, name string) {
 		defer unix.Close(b)
 	}
 	if !r.failed(full, "open", errA, errB) {
+		r.flags(full, a, b)
 		r.directory(pair{a, b}, full+"/")
 	}
 }

@@ -45,6 +45,23 @@ type Options struct {
 	// at it; 2 s if zero.
 	Interval time.Duration
 
+	// Versions shows all snapshots as one tree instead: each directory holds
+	// what it holds in any of them, and whatever is no directory is one of its
+	// distinct versions. Only for Mount.
+	Versions bool
+
+	// UID and GID, if not nil, are shown as the owner and the group of
+	// everything, in the place of those that are stored.
+	UID, GID *uint32
+
+	// Umask, if not nil, sets all permissions: those that it does not take
+	// away, as usual; files can be executed if somebody could execute them.
+	// ACLs, which would contradict it, are neither shown nor enforced then.
+	Umask *uint32
+
+	// NoExec forbids to execute programs in the mount.
+	NoExec bool
+
 	// AllowOther lets other users in. The kernel then enforces the stored
 	// permissions and ACLs; without it, only the user who mounts gets in,
 	// and reads everything.
@@ -61,6 +78,11 @@ type Options struct {
 	// the mount are answered EOPNOTSUPP, after which ls and cp stop asking
 	// for them at every file.
 	XattrFamilies []string
+
+	// Reachable says, when something could not be read, whether the archive
+	// is there at all; if not, that is logged once, and not what could not be
+	// read meanwhile. Nil means that it always is.
+	Reachable func(ctx context.Context) error
 
 	// StoredBytes returns the size that df shows, if not nil. It is called
 	// often and must not wait for anything.

@@ -22,6 +22,7 @@ var (
 	ErrNoFUSE       = errors.New("this system has no FUSE")
 	ErrNoFusermount = errors.New("fusermount3 is not installed")
 	ErrMounted      = errors.New("something of garret is mounted there already")
+	ErrAllowOther   = errors.New("other users may not be let in here: ask root to add the line user_allow_other to /etc/fuse.conf, or mount without allow_other")
 )
 
 // attachment is how a file system is attached to a directory.
@@ -30,6 +31,7 @@ type attachment struct {
 	source     string
 	allowOther bool
 	maxRead    int
+	noExec     bool
 
 	viaFusermount bool // also as root
 }
@@ -61,7 +63,10 @@ func (a attachment) direct() (int, error) {
 		fmt.Sprintf("max_read=%d", a.maxRead),
 	}
 	options = append(options, a.options()...)
-	const flags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV
+	var flags uintptr = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV
+	if a.noExec {
+		flags |= unix.MS_NOEXEC
+	}
 	if err := unix.Mount(a.source, a.dir, fsType, flags, strings.Join(options, ",")); err != nil {
 		unix.Close(fd)
 		if errors.Is(err, unix.ENODEV) {
@@ -102,11 +107,17 @@ func (a attachment) fusermount() (int, error) {
 		"fsname=" + escapeOption(a.source), "subtype=" + fsSubtype,
 		fmt.Sprintf("max_read=%d", a.maxRead),
 	}, a.options()...)
+	if a.noExec {
+		options = append(options, "noexec")
+	}
 	cmd := exec.Command(program, "-o", strings.Join(options, ","), "--", a.dir)
 	cmd.Env = append(os.Environ(), "_FUSE_COMMFD=3")
 	cmd.ExtraFiles = []*os.File{theirs}
 	err = runQuoting(cmd)
 	theirs.Close()
+	if err != nil && a.allowOther && strings.Contains(err.Error(), "user_allow_other") {
+		err = ErrAllowOther
+	}
 	if err != nil {
 		return -1, fmt.Errorf("mounting on %s: %w", a.dir, err)
 	}

@@ -1,8 +1,10 @@
 package mount
 
 import (
+	"context"
 	"math"
 	"syscall"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
@@ -115,17 +117,29 @@ func (t *openTree) attr(e view.Entry, a *fuse.Attr) {
 func (f *fileSystem) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
 	ctx := newRequest(cancel)
 	defer ctx.end()
-	if f.isTop(in.NodeId) {
-		out.SetTimeout(f.topTimeout)
-		return f.topAttr(f.list.fresh(ctx), in.NodeId, &out.Attr)
+	_, timeout, status := f.attrOf(ctx, in.NodeId, &out.Attr)
+	out.SetTimeout(timeout)
+	return status
+}
+
+// attrOf sets a node's attributes and says how long they hold. The entry is
+// that of the tree, without a node for what is no entry of one.
+func (f *fileSystem) attrOf(ctx context.Context, id uint64, a *fuse.Attr) (e view.Entry, timeout time.Duration, status fuse.Status) {
+	timeout = f.topTimeout
+	switch {
+	case f.isTop(id):
+		status = f.topAttr(f.list.fresh(ctx), id, a)
+	case f.isMerged(id):
+		status = f.mergedAttr(ctx, id, a)
+	default:
+		var t *openTree
+		if t, e, status = f.entry(ctx, id); status.Ok() {
+			t.attr(e, a)
+		}
+		timeout = forever
 	}
-	t, e, status := f.entry(ctx, in.NodeId)
-	if !status.Ok() {
-		return status
-	}
-	out.SetTimeout(forever)
-	t.attr(e, &out.Attr)
-	return fuse.OK
+	f.present(a)
+	return e, timeout, status
 }
 
 // Statx answers statx when somebody wants the birth time.
@@ -133,22 +147,15 @@ func (f *fileSystem) Statx(cancel <-chan struct{}, in *fuse.StatxIn, out *fuse.S
 	ctx := newRequest(cancel)
 	defer ctx.end()
 	var a fuse.Attr
-	if f.isTop(in.NodeId) {
-		out.SetTimeout(f.topTimeout)
-		status := f.topAttr(f.list.fresh(ctx), in.NodeId, &a)
-		setStatx(&out.Statx, &a)
-		return status
-	}
-	t, e, status := f.entry(ctx, in.NodeId)
+	e, timeout, status := f.attrOf(ctx, in.NodeId, &a)
 	if !status.Ok() {
 		return status
 	}
-	t.attr(e, &a)
-	out.SetTimeout(forever)
+	out.SetTimeout(timeout)
 	setStatx(&out.Statx, &a)
-	if b := e.BirthTime; !b.IsZero() {
+	if e.Node != nil && !e.BirthTime.IsZero() {
 		out.Mask |= unix.STATX_BTIME
-		out.Btime = fuse.SxTime{Sec: uint64(b.Sec), Nsec: b.Nsec}
+		out.Btime = fuse.SxTime{Sec: uint64(e.BirthTime.Sec), Nsec: e.BirthTime.Nsec}
 	}
 	return fuse.OK
 }

@@ -51,6 +51,9 @@ func (f *fileSystem) openFailed(s *listed, err error) fuse.Status {
 	if errors.Is(err, context.Canceled) {
 		return fuse.EINTR
 	}
+	if !f.reachable() {
+		return fuse.EIO
+	}
 	if f.damage.first(loss{snapshot: s.name, what: "snapshot"}) {
 		f.log.Error("a snapshot cannot be opened", "snapshot", s.name, "err", err)
 	}
@@ -69,7 +72,7 @@ func (f *fileSystem) entryFailed(t *openTree, position uint64, err error) fuse.S
 	if err == fs.ErrNotExist { // as it is; a loader's, wrapped, is a loss
 		return statusStale
 	}
-	if f.damage.first(loss{t.name, position, 0, "entry"}) {
+	if f.reachable() && f.damage.first(loss{t.name, position, 0, "entry"}) {
 		f.log.Error("an entry cannot be found", "snapshot", t.name, "position", position, "err", err)
 	}
 	return fuse.EIO
@@ -80,7 +83,7 @@ func (f *fileSystem) failed(ctx context.Context, t *openTree, e view.Entry, what
 	if ctx.Err() != nil {
 		return fuse.EINTR
 	}
-	if f.damage.first(loss{t.name, e.Pos, 0, what}) {
+	if f.reachable() && f.damage.first(loss{t.name, e.Pos, 0, what}) {
 		f.logLoss(ctx, t, e, fmt.Sprintf("a %s cannot be read", what), err)
 	}
 	return fuse.EIO
@@ -91,6 +94,9 @@ func (f *fileSystem) failed(ctx context.Context, t *openTree, e view.Entry, what
 func (f *fileSystem) readFailed(ctx context.Context, t *openTree, e view.Entry, offset, length uint64, err error) fuse.Status {
 	if ctx.Err() != nil {
 		return fuse.EINTR
+	}
+	if !f.reachable() {
+		return fuse.EIO
 	}
 	found := false
 	listErr := t.Parts(ctx, e, offset, func(start uint64, p tree.Part) bool {

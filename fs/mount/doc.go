@@ -10,6 +10,19 @@
 //
 // MountTree shows one tree, or a directory of it, at the root.
 //
+// Options.Versions has Mount show all complete snapshots as one tree instead:
+//
+//	/home/me/                                  what any snapshot has in /home/me
+//	/home/me/report.odt/2026-11-22T13-00-00Z.odt   its distinct versions
+//
+// A directory there is a path, not an entry: it has the children that any
+// snapshot has at the path, and a version for each distinct thing, other than a
+// directory, that is or was there. A version goes by the time of the oldest
+// snapshot that has it, and keeps its own mtime; what differs in nothing but
+// inode, link count, ctime and atime is no version of its own. If a name would
+// come up twice, the later one gets its snapshot's short ID too. Directories
+// that are equal in many snapshots are looked into once.
+//
 // # No object per inode
 //
 // The server keeps nothing for an inode that the kernel knows: a node ID says
@@ -24,12 +37,15 @@
 //	│0 │0 │ 0                │ kind 4 │ argument 32                 │  what stands above the trees
 //	├──┼──┼──────────────────┴────────┴─────────────────────────────┤
 //	│0 │1 │ hash of snapshot, device, inode                         │  only as st_ino: a hard-link group
+//	├──┼──┼──────────────────┬──────────────────────────────────────┤
+//	│1 │0 │ snapshot         │ position in pre-order                │  a path of the versions view
 //	└──┴──┴─────────────────────────────────────────────────────────┘
 //
 // Node 1 is the root of the mount, as FUSE wants it. A snapshot's number is a
 // hash of its ID; when two collide, the older one keeps it. The generation of
 // an inode holds more bits of that hash, so a handle into a snapshot that is
-// gone does not open one that came by its number.
+// gone does not open one that came by its number. A path goes by the entry that
+// the oldest snapshot has there.
 //
 // # What the kernel may cache
 //
@@ -40,6 +56,10 @@
 // kernel then drops the listing it has cached), and a link that changes its
 // target changes its node ID. The archive is asked for its list when somebody
 // looks and the last answer is older than Options.Interval.
+//
+// In the versions view names and directories are good for a second too: each new
+// snapshot may add to any of them. The nanoseconds of a directory's mtime stand
+// for the set of snapshots there; versions never change.
 //
 // OPEN and OPENDIR are answered ENOSYS, once, after which the kernel opens
 // files and directories alone, keeping their cached pages.

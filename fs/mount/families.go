@@ -47,5 +47,5 @@ func (f families) mayHold(attribute string) bool {
 
 // mayHoldACL reports whether POSIX ACLs may occur.
 func (f families) mayHoldACL() bool {
-	return f.mayHold("system.posix_acl_access") || f.mayHold("system.posix_acl_default")
+	return f.mayHold(aclAccess) || f.mayHold(aclDefault)
 }

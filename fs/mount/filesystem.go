@@ -30,14 +30,15 @@ const (
 	statusNotTTY      = fuse.Status(syscall.ENOTTY)
 )
 
-// fileSystem answers the kernel's requests. Either archive mounts: list and
-// trees are set; or a mount of one tree: single is set.
+// fileSystem answers the kernel's requests. Either an archive is mounted: list
+// and trees are set; or one tree: single is set.
 type fileSystem struct {
 	readOnly // answers what is not answered here
 
-	list   *lister
-	trees  *trees
-	single *openTree
+	list     *lister
+	trees    *trees
+	versions *versionsView // with Options.Versions; else nil
+	single   *openTree
 
 	fixed      families // of a single tree
 	topTimeout time.Duration
@@ -48,11 +49,13 @@ type fileSystem struct {
 
 	recent recentEntries
 	damage damageLog
+	health *health
 }
 
 var _ fuse.RawFileSystem = (*fileSystem)(nil)
 
-func newFileSystem(o Options, end context.CancelFunc) *fileSystem {
+// newFileSystem returns one whose context ends with end.
+func newFileSystem(ctx context.Context, o Options, end context.CancelFunc) *fileSystem {
 	return &fileSystem{
 		readOnly:   readOnly{fuse.NewDefaultRawFileSystem()},
 		topTimeout: min(topTimeout, o.Interval),
@@ -60,6 +63,7 @@ func newFileSystem(o Options, end context.CancelFunc) *fileSystem {
 		log:        o.Log,
 		owner:      fuse.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid())},
 		end:        end,
+		health:     &health{check: o.Reachable, log: o.Log, ctx: ctx},
 	}
 }
 
@@ -73,13 +77,17 @@ func (f *fileSystem) close() {
 		f.list.wait()
 		f.trees.wait()
 	}
+	f.health.wait()
 }
 
 // isTop reports whether the node stands above the trees.
 func (f *fileSystem) isTop(id uint64) bool {
 	number, _ := splitTree(id)
-	return number == 0 && f.single == nil
+	return number == 0 && f.single == nil && f.versions == nil
 }
+
+// reachable reports whether the archive can be reached at all.
+func (f *fileSystem) reachable() bool { return f.health.reachable() }
 
 // tree returns the tree that a node is in, and the node's position there.
 func (f *fileSystem) tree(ctx context.Context, id uint64) (*openTree, uint64, fuse.Status) {

@@ -23,19 +23,20 @@ type lister struct {
 	archive  Archive
 	interval time.Duration
 	log      *slog.Logger
+	health   *health
 	ctx      context.Context // ends with the mount
 	current  atomic.Pointer[catalog]
 
 	mu      sync.Mutex
 	running chan struct{} // closed when the listing under way ends; nil if there is none
 	next    time.Time     // no listing before
-	failing bool          // the last one failed
+	failing bool          // the last one failed, which has been logged
 	wg      sync.WaitGroup
 }
 
 // newLister makes the first catalog; it fails if the archive cannot be listed.
-func newLister(ctx context.Context, a Archive, o Options) (*lister, error) {
-	l := &lister{archive: a, interval: o.Interval, log: o.Log, ctx: ctx}
+func newLister(ctx context.Context, a Archive, o Options, h *health) (*lister, error) {
+	l := &lister{archive: a, interval: o.Interval, log: o.Log, health: h, ctx: ctx}
 	if err := l.list(); err != nil {
 		return nil, err
 	}
@@ -74,17 +75,19 @@ func (l *lister) fresh(ctx context.Context) *catalog {
 func (l *lister) refresh(done chan struct{}) {
 	defer close(done)
 	err := l.list()
+	known := err != nil && !l.health.reachable() // that has been logged
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.running = nil
 	switch {
-	case l.ctx.Err() != nil:
+	case l.ctx.Err() != nil || known:
 	case err != nil && !l.failing:
+		l.failing = true
 		l.log.Warn("the snapshots cannot be listed; showing those known before", "err", err)
 	case err == nil && l.failing:
+		l.failing = false
 		l.log.Info("the snapshots can be listed again")
 	}
-	l.failing = err != nil
 }
 
 // list asks for the list and makes it the current one.

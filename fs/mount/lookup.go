@@ -19,6 +19,9 @@ func (f *fileSystem) Lookup(cancel <-chan struct{}, header *fuse.InHeader, name 
 	if f.isTop(header.NodeId) {
 		return f.lookupTop(ctx, header.NodeId, name, out)
 	}
+	if f.isMerged(header.NodeId) {
+		return f.lookupMerged(ctx, header.NodeId, name, out)
+	}
 	t, e, status := f.entry(ctx, header.NodeId)
 	if !status.Ok() {
 		return status
@@ -64,5 +67,6 @@ func (f *fileSystem) fillEntry(t *openTree, e view.Entry, out *fuse.EntryOut) {
 	}
 	out.SetAttrTimeout(forever)
 	t.attr(e, &out.Attr)
+	f.present(&out.Attr)
 	f.recent.put(recentKey{out.NodeId, t.generation}, e)
 }

@@ -21,6 +21,8 @@ var helpers = map[string]func() error{
 	"unprivileged": helpUnprivileged,
 	"nodevice":     helpNoDevice,
 	"visitor":      helpVisitor,
+	"forbidden":    helpForbidden,
+	"mapped":       helpMapped,
 }
 
 const (

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"os"
 	"runtime/debug"
 
@@ -36,13 +37,17 @@ type Server struct {
 func Mount(dir string, a Archive, o Options) (*Server, error) {
 	o = o.withDefaults()
 	ctx, end := context.WithCancel(context.Background())
-	f := newFileSystem(o, end)
+	f := newFileSystem(ctx, o, end)
 	var err error
-	if f.list, err = newLister(ctx, a, o); err != nil {
+	if f.list, err = newLister(ctx, a, o, f.health); err != nil {
 		end()
 		return nil, fmt.Errorf("listing the snapshots: %w", err)
 	}
-	f.trees = newTrees(ctx, a)
+	f.trees = newTrees(ctx, a, maxOpenTrees)
+	if o.Versions {
+		f.trees.max = math.MaxInt // every look at a directory needs them all
+		f.versions = &versionsView{f: f}
+	}
 	return f.mount(dir)
 }
 
@@ -52,8 +57,8 @@ func MountTree(dir string, t *view.Tree, from view.Entry, o Options) (*Server, e
 		return nil, fmt.Errorf("what shall be mounted %w", ErrNotDirectory)
 	}
 	o = o.withDefaults()
-	_, end := context.WithCancel(context.Background())
-	f := newFileSystem(o, end)
+	ctx, end := context.WithCancel(context.Background())
+	f := newFileSystem(ctx, o, end)
 	f.fixed = newFamilies(o.XattrFamilies)
 	f.single = &openTree{
 		Tree:       t,
@@ -94,6 +99,7 @@ func (f *fileSystem) attach(dir string) (*Server, error) {
 		source:        f.options.FSName,
 		allowOther:    f.options.AllowOther,
 		maxRead:       maxRequest,
+		noExec:        f.options.NoExec,
 		viaFusermount: f.options.viaFusermount,
 	}.attach()
 	if err != nil {
@@ -131,9 +137,7 @@ func (f *fileSystem) serverOptions() *fuse.MountOptions {
 		MaxWrite:             maxRequest,
 		DisableSplice:        true,
 		EnableSymlinkCaching: true,
-		// The kernel then reads ACLs as xattrs and enforces them. It does so
-		// only with default_permissions, and those go with AllowOther.
-		EnableAcl: f.options.AllowOther && f.families().mayHoldACL(),
+		EnableAcl:            f.enforcesACLs(),
 		// go-fuse's own mask omits these: opening directories without
 		// asking, and file handles that outlive the kernel's cache.
 		ExtraCapabilities: fuse.CAP_NO_OPENDIR_SUPPORT | fuse.CAP_EXPORT_SUPPORT,

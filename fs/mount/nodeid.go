@@ -19,6 +19,7 @@ const (
 	maxPosition = 1<<positionBits - 1
 	maxSnapshot = 1<<snapshotBits - 1
 	groupBit    = 1 << (positionBits + snapshotBits)
+	mergedBit   = groupBit << 1
 )
 
 // kind says what a node above the trees is.

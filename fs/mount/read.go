@@ -17,7 +17,7 @@ import (
 func (f *fileSystem) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
 	ctx := newRequest(cancel)
 	defer ctx.end()
-	if f.isTop(in.NodeId) {
+	if f.isSynthetic(in.NodeId) {
 		return nil, fuse.EISDIR
 	}
 	t, e, status := f.entry(ctx, in.NodeId)
@@ -40,7 +40,7 @@ func (f *fileSystem) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (
 func (f *fileSystem) Lseek(cancel <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekOut) fuse.Status {
 	ctx := newRequest(cancel)
 	defer ctx.end()
-	if f.isTop(in.NodeId) {
+	if f.isSynthetic(in.NodeId) {
 		return fuse.EINVAL
 	}
 	t, e, status := f.entry(ctx, in.NodeId)
@@ -80,6 +80,9 @@ func (f *fileSystem) Readlink(cancel <-chan struct{}, header *fuse.InHeader) ([]
 		}
 		return []byte(target), fuse.OK
 	}
+	if f.isMerged(header.NodeId) {
+		return nil, fuse.EINVAL
+	}
 	_, e, status := f.entry(ctx, header.NodeId)
 	if !status.Ok() {
 		return nil, status
@@ -95,7 +98,7 @@ func (f *fileSystem) Readlink(cancel <-chan struct{}, header *fuse.InHeader) ([]
 
 // Ioctl answers lsattr: the inode flags that the source had.
 func (f *fileSystem) Ioctl(cancel <-chan struct{}, in *fuse.IoctlIn, _ []byte, _ *fuse.IoctlOut, buf []byte) fuse.Status {
-	if in.Cmd != unix.FS_IOC_GETFLAGS || len(buf) < 4 || f.isTop(in.NodeId) {
+	if in.Cmd != unix.FS_IOC_GETFLAGS || len(buf) < 4 || f.isSynthetic(in.NodeId) {
 		return statusNotTTY
 	}
 	ctx := newRequest(cancel)

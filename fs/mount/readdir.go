@@ -67,6 +67,9 @@ func (f *fileSystem) readDir(cancel <-chan struct{}, in *fuse.ReadIn, l *listing
 	if f.isTop(in.NodeId) {
 		return f.readTopDir(ctx, in.NodeId, in.Offset, l)
 	}
+	if f.isMerged(in.NodeId) {
+		return f.readMergedDir(ctx, in.NodeId, in.Offset, l)
+	}
 	t, e, status := f.entry(ctx, in.NodeId)
 	if !status.Ok() {
 		return status
@@ -139,6 +142,7 @@ func (f *fileSystem) fillListed(c *catalog, id uint64, out *fuse.EntryOut) {
 		*out = fuse.EntryOut{}
 		return
 	}
+	f.present(&attr)
 	out.Attr = attr
 	out.NodeId = id
 	out.SetEntryTimeout(f.topTimeout)

@@ -79,7 +79,9 @@ func (f *fileSystem) topEntry(ctx context.Context, c *catalog, id uint64, out *f
 	if number, _ := splitTree(id); number == 0 {
 		out.Generation = fixedGeneration
 		out.SetAttrTimeout(f.topTimeout)
-		return f.topAttr(c, id, &out.Attr)
+		status := f.topAttr(c, id, &out.Attr)
+		f.present(&out.Attr)
+		return status
 	}
 	number, _ := splitTree(id)
 	s := c.byNumber[number]
@@ -92,6 +94,7 @@ func (f *fileSystem) topEntry(ctx context.Context, c *catalog, id uint64, out *f
 		}
 		t.attr(t.root, &out.Attr)
 	}
+	f.present(&out.Attr)
 	return fuse.OK
 }
 

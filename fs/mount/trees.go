@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 
 	"garret/fs/tree"
@@ -54,6 +55,7 @@ func (t *openTree) fits() error {
 type trees struct {
 	archive Archive
 	ctx     context.Context // ends with the mount
+	max     int             // how many are kept open
 
 	mu    sync.Mutex
 	slots map[string]*treeSlot // by snapshot ID
@@ -68,8 +70,16 @@ type treeSlot struct {
 	err   error
 }
 
-func newTrees(ctx context.Context, a Archive) *trees {
-	return &trees{archive: a, ctx: ctx, slots: map[string]*treeSlot{}}
+// newTrees keeps so many trees open.
+func newTrees(ctx context.Context, a Archive, open int) *trees {
+	return &trees{archive: a, ctx: ctx, max: open, slots: map[string]*treeSlot{}}
+}
+
+// retain lets go of trees whose snapshots are not in the catalog.
+func (t *trees) retain(c *catalog) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	maps.DeleteFunc(t.slots, func(id string, slot *treeSlot) bool { return slot.tree != nil && c.byID[id] == nil })
 }
 
 // get returns the tree of a snapshot. The tree is opened on the mount's behalf,
@@ -131,7 +141,7 @@ func (t *trees) open(slot *treeSlot, s *listed) {
 
 // evict makes room for a tree. It is called with t.mu held.
 func (t *trees) evict() {
-	if len(t.slots) < maxOpenTrees {
+	if len(t.slots) < t.max {
 		return
 	}
 	var oldest string

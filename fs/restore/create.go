@@ -3,6 +3,7 @@ package restore
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -10,11 +11,21 @@ import (
 	"garret/fs/view"
 )
 
-// create makes an empty file; nil when that failed, which was reported.
-func (r *run) create(d *directory, e view.Entry) *file {
-	fd := -1
+// create makes an empty file; nil when that failed, which was reported. One that
+// replaces another has no name until it is written, unless others are to be
+// linked to it.
+func (r *run) create(d *directory, e view.Entry, linked bool) *file {
+	fd, unnamed := -1, false
+	perm, has := r.birth(d, e.Node)
+	const flags = unix.O_WRONLY | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	err := r.make(d, e.Name, func(dir int) (err error) {
-		fd, err = unix.Openat(dir, e.Name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+		fd, err = unix.Openat(dir, e.Name, flags|unix.O_CREAT|unix.O_EXCL, perm)
+		if err == unix.EEXIST && !linked && r.proc && r.replaceable() && isFile(dir, e.Name) {
+			var tmpErr error
+			if fd, tmpErr = unix.Openat(dir, ".", flags|unix.O_TMPFILE, perm); tmpErr == nil {
+				unnamed, err = true, nil
+			}
+		}
 		return err
 	})
 	if err != nil {
@@ -22,14 +33,44 @@ func (r *run) create(d *directory, e view.Entry) *file {
 		return nil
 	}
 	d.refs.Add(1)
-	f := &file{dir: d, entry: e, fd: fd, sparse: e.Allocated() < e.Size}
+	f := &file{dir: d, entry: e, fd: fd, sparse: e.Allocated() < e.Size, has: has, unnamed: unnamed}
 	f.refs.Store(1)
+	r.setEmptyFlags(fd, e.Node)
 	if f.sparse || e.Size > 2*pieceBytes {
 		if err := unix.Ftruncate(fd, int64(e.Size)); err != nil {
 			f.writeFailed(err)
 		}
 	}
+	if f.sparse && r.o.Allocate {
+		switch err := unix.Fallocate(fd, 0, 0, int64(e.Size)); {
+		case isFull(err) || err == unix.EFBIG:
+			f.writeFailed(err)
+		case err != nil:
+			r.notSet("allocated holes", d, e.Name, err)
+		}
+	}
 	return f
+}
+
+func isFile(dir int, name string) bool {
+	var st unix.Stat_t
+	return unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG
+}
+
+// place gives a file that was written without a name its own, which another
+// file has until now.
+func (r *run) place(f *file) error {
+	return f.dir.withFD(func(dir int) error {
+		if err := r.clear(f.dir, dir, f.entry.Name); err != nil {
+			return err
+		}
+		path := "/proc/self/fd/" + strconv.Itoa(f.fd)
+		if err := unix.Linkat(unix.AT_FDCWD, path, dir, f.entry.Name, unix.AT_SYMLINK_FOLLOW); err != nil {
+			return fmt.Errorf("replace: %w", err)
+		}
+		f.unnamed = false
+		return nil
+	})
 }
 
 // makeSpecial makes a symbolic link, a device or a FIFO with its metadata.
@@ -66,7 +107,9 @@ func (r *run) makeSpecial(d *directory, n *tree.Node) (made bool) {
 		if d.inherits && n.Type != tree.Symlink && !hasXattr(n, aclAccess) {
 			unix.Lremovexattr(procPath(fd, n.Name), aclAccess)
 		}
-		r.setMetadata(d, n.Name, inode{fd, n.Name}, n)
+		_, has := r.birth(d, n)
+		has.mode = false
+		r.setMetadata(d, n.Name, inode{fd, n.Name}, n, has)
 		return nil
 	})
 	if err != nil {
@@ -96,24 +139,6 @@ func (r *run) make(d *directory, name string, f func(dir int) error) error {
 		return err
 	}
 	return f(dir)
-}
-
-// clear removes what is in the way, if that is allowed. It never removes a
-// directory.
-func (r *run) clear(d *directory, dir int, name string) error {
-	if !r.o.Overwrite {
-		err := fmt.Errorf("%s: %w", r.path(d, name), ErrExists)
-		r.fail(err)
-		return err
-	}
-	switch err := unix.Unlinkat(dir, name, 0); err {
-	case nil, unix.ENOENT:
-		return nil
-	case unix.EISDIR:
-		return fmt.Errorf("a directory %w", ErrExists)
-	default:
-		return fmt.Errorf("replace: %w", err)
-	}
 }
 
 // cannot reports an entry that is not restored, unless that ends the run.

@@ -19,8 +19,12 @@ type directory struct {
 	handle   *source.Dir
 	node     *tree.Node // its metadata; nil when it keeps its own
 	name     string     // empty for the destination
+	waits    bool       // not made yet
+	failed   bool       // and cannot be
 	existed  bool
-	inherits bool // a default ACL, to what is made in it
+	inherits bool   // a default ACL, to what is made in it
+	flags    uint32 // inode flags that it had, some of which entries made in it inherit
+	plain    bool   // new, and what is made in it belongs to this process' user and group
 
 	refs atomic.Int64 // the walk, entries that are not done, directories below
 }
@@ -42,60 +46,100 @@ func (r *run) path(d *directory, name string) string {
 	return strings.TrimSuffix(r.o.Dest, "/") + "/" + strings.Join(names, "/")
 }
 
-// makeDirectory makes or takes over the directory of n below parent; nil when
-// that failed, which was reported.
-func (r *run) makeDirectory(parent *directory, n *tree.Node) *directory {
+// makeDirectory makes or takes over a directory below one that is there. It
+// reports whether there is something to restore into; if not, that was
+// reported.
+func (r *run) makeDirectory(d *directory) bool {
+	parent := d.parent
+	if r.o.DryRun {
+		return r.findDirectory(d)
+	}
 	fd, err := parent.handle.Pin()
 	if err != nil {
-		r.cannot(parent, n.Name, err)
-		return nil
+		r.cannot(parent, d.name, err)
+		return false
 	}
 	defer parent.handle.Unpin()
-	d := &directory{parent: parent, node: n, name: n.Name}
 	for try := 0; ; try++ {
-		err = unix.Mkdirat(fd, n.Name, 0o700)
+		err = unix.Mkdirat(fd, d.name, 0o700)
 		d.existed = err == unix.EEXIST
 		if err != nil && !d.existed {
-			r.cannot(parent, n.Name, fmt.Errorf("make directory: %w", err))
-			return nil
+			r.cannot(parent, d.name, fmt.Errorf("make directory: %w", err))
+			return false
 		}
-		d.handle, err = parent.handle.Open(source.NewName(n.Name))
+		d.handle, err = parent.handle.Open(source.NewName(d.name))
 		if err == nil {
 			break
 		}
 		blocked := errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP)
 		switch {
 		case d.existed && blocked && try == 0:
-			err = r.clear(parent, fd, n.Name)
+			err = r.clear(parent, fd, d.name)
 		case d.existed && errors.Is(err, unix.EACCES) && try == 0:
-			err = chmodAt(fd, n.Name, 0o700) // our own, but closed to us
+			err = chmodAt(fd, d.name, 0o700) // our own, but closed to us
 		}
 		if err != nil {
-			r.cannot(parent, n.Name, err)
-			return nil
+			d.handle = nil
+			r.cannot(parent, d.name, err)
+			return false
 		}
 	}
-	d.refs.Store(1)
-	parent.refs.Add(1)
 	r.open(d)
-	return d
+	return true
+}
+
+// findDirectory is makeDirectory in a dry run: it opens what is there.
+func (r *run) findDirectory(d *directory) bool {
+	if d.parent.handle == nil {
+		return true // nothing is there
+	}
+	var err error
+	d.handle, err = d.parent.handle.Open(source.NewName(d.name))
+	blocked := errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP)
+	switch {
+	case err == nil:
+		d.existed = true
+	case blocked && !r.replaceable():
+		err = fmt.Errorf("%s: %w", r.path(d, ""), ErrExists)
+		if r.o.Overwrite == Refuse {
+			r.fail(err)
+		}
+		r.cannot(d.parent, d.name, err)
+		return false
+	default:
+		d.handle = nil
+	}
+	return true
 }
 
 // open readies a directory for being filled.
 func (r *run) open(d *directory) {
-	if d.existed {
-		if mode := d.handle.Stat.Mode & 0o7777; mode&0o700 != 0o700 {
-			d.withFD(func(fd int) error { return unix.Fchmod(fd, uint32(mode)|0o700) })
+	if !d.existed {
+		d.plain = d.handle.Stat.UID == r.euid && d.handle.Stat.GID == r.egid
+		if d.parent.inherits {
+			d.withFD(func(fd int) error {
+				unix.Fremovexattr(fd, aclDefault)
+				unix.Fremovexattr(fd, aclAccess)
+				return nil
+			})
+		}
+		return
+	}
+	if r.o.Overwrite == Keep {
+		d.node = nil
+	}
+	mode := d.handle.Stat.Mode & 0o7777
+	d.withFD(func(fd int) error {
+		if d.flags = flagsOf(fd); d.flags&lockFlags != 0 && r.replaceable() {
+			unlockFD(fd)
+		}
+		if mode&0o700 != 0o700 {
+			unix.Fchmod(fd, uint32(mode)|0o700)
 			// If it is not ours that fails, and so may what follows, by name.
 		}
-		d.inherits = d.hasDefaultACL()
-	} else if d.parent.inherits {
-		d.withFD(func(fd int) error {
-			unix.Fremovexattr(fd, aclDefault)
-			unix.Fremovexattr(fd, aclAccess)
-			return nil
-		})
-	}
+		return nil
+	})
+	d.inherits = d.hasDefaultACL()
 }
 
 func (d *directory) withFD(f func(fd int) error) error {
@@ -120,8 +164,11 @@ func (r *run) release(d *directory) {
 	for ; d != nil && d.refs.Add(-1) == 0; d = d.parent {
 		const reopen = 0o500 // what a closed handle needs
 		switch {
-		case d.node == nil:
-			d.handle.Close()
+		case d.waits:
+			r.o.Progress.TotalEntries.Add(^uint64(0))
+		case d.handle == nil:
+		case d.node == nil || d.failed || r.o.DryRun || d.parent == nil && r.stopped():
+			d.handle.Close() // a destination stays unfinished
 		case d.node.Mode&reopen != reopen:
 			// Hard links to what is in it may still be made.
 			closed := d
@@ -136,14 +183,19 @@ func (r *run) release(d *directory) {
 func (r *run) finish(d *directory) {
 	defer d.handle.Close()
 	err := d.withFD(func(fd int) error {
+		has := born{}
 		if d.existed {
-			for _, name := range [...]string{aclAccess, aclDefault} {
-				if !hasXattr(d.node, name) {
-					unix.Fremovexattr(fd, name)
-				}
-			}
+			r.removeXattrs(fd, d.node)
+		} else {
+			uid, gid := r.ids.of(d.node)
+			has.owned = d.handle.Stat.UID == uid && d.handle.Stat.GID == gid
 		}
-		r.setMetadata(d, "", inode{fd: fd}, d.node)
+		if d.parent == nil {
+			unix.Fremovexattr(fd, unfinished)
+		}
+		i := inode{fd: fd}
+		r.setMetadata(d, "", i, d.node, has)
+		r.setFlags(d, "", i, d.node)
 		return nil
 	})
 	if err != nil {

@@ -18,6 +18,9 @@ type file struct {
 	entry  view.Entry
 	fd     int
 	sparse bool
+	has    born
+	// unnamed files take the place of another when they are written.
+	unnamed bool
 
 	refs    atomic.Int64 // the walk, pieces that are not done
 	written atomic.Uint64
@@ -25,6 +28,10 @@ type file struct {
 	mu   sync.Mutex
 	lost LostError
 	err  error // that writing failed with
+
+	names    []place // further ones, until it is finished
+	finished bool
+	removed  bool
 }
 
 // write writes the parts of f that begin in from .. to. Parts that end behind
@@ -107,7 +114,12 @@ func (r *run) lose(f *file, at, length uint64, err error) {
 	r.counters.lost.Add(length)
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.lost.Damaged = r.o.Damaged
 	f.lost.add(Range{at, length}, err)
+	if r.o.Damaged == Fail {
+		first := &LostError{Ranges: []Range{{at, length}}, Bytes: length, Damaged: Fail, Err: err}
+		r.fail(fmt.Errorf("%s: %w", r.path(f.dir, f.entry.Name), first))
+	}
 }
 
 // skipParts finds the first byte of f behind at, at most to, whose part is
@@ -134,24 +146,27 @@ func (r *run) skipParts(f *file, at, to uint64) uint64 {
 
 // done lets go of f. With the last one it gets its metadata and is closed; when
 // it could not be written, or the run is to end so that it may lack something,
-// it is removed.
+// it is removed, with the names that were linked to it meanwhile.
 func (r *run) done(f *file) {
 	if f.refs.Add(-1) > 0 {
 		return
 	}
-	name := f.entry.Name
+	name, whole := f.entry.Name, false
 	if !r.stopped() && f.err == nil {
-		r.complete(f)
+		whole = r.complete(f)
 	}
 	if err := unix.Close(f.fd); err != nil && err != unix.EINTR {
 		f.writeFailed(err) // as NFS does when the server's disk is full
 	}
 	if f.err != nil {
 		r.cannot(f.dir, name, f.err)
+		whole = false
 	}
-	if f.err != nil || r.stopped() {
+	if !whole && !f.unnamed {
 		f.dir.withFD(func(fd int) error { return unix.Unlinkat(fd, name, 0) })
-	} else {
+	}
+	f.finish(!whole)
+	if whole {
 		r.counters.files.Add(1)
 		r.counters.bytes.Add(f.entry.Size)
 		r.o.Progress.Entries.Add(1)
@@ -160,17 +175,32 @@ func (r *run) done(f *file) {
 	r.release(f.dir)
 }
 
-// complete gives a file whose data are written its size and metadata.
-func (r *run) complete(f *file) {
+// complete gives a file whose data are written its size, metadata, and name. It
+// reports whether the file is to stay.
+func (r *run) complete(f *file) bool {
 	if f.lost.Err != nil {
 		f.lost.sort()
+		r.counters.damaged.Add(1)
 		r.warn(f.dir, f.entry.Name, &f.lost)
+		if r.o.Damaged != Zero {
+			return false
+		}
 		if err := unix.Ftruncate(f.fd, int64(f.entry.Size)); err != nil {
 			f.writeFailed(err)
+			return false
 		}
 	}
 	if f.dir.inherits && !hasXattr(f.entry.Node, aclAccess) {
 		unix.Fremovexattr(f.fd, aclAccess)
 	}
-	r.setMetadata(f.dir, f.entry.Name, inode{fd: f.fd}, f.entry.Node)
+	i := inode{fd: f.fd}
+	r.setMetadata(f.dir, f.entry.Name, i, f.entry.Node, f.has)
+	if f.unnamed {
+		if err := r.place(f); err != nil {
+			f.writeFailed(err)
+			return false
+		}
+	}
+	r.setFlags(f.dir, f.entry.Name, i, f.entry.Node)
+	return true
 }

@@ -62,7 +62,9 @@ func TestPlantedLinks(t *testing.T) {
 			}
 			must(t, os.Symlink(target, dest+"/"+planted))
 			o, warnings := f.options(dest)
-			o.Overwrite = overwrite
+			if overwrite {
+				o.Overwrite = Replace
+			}
 			_, err := Run(context.Background(), o)
 			empty(t, outside)
 			if !overwrite {
@@ -169,7 +171,7 @@ func TestExistingFiles(t *testing.T) {
 				t.Errorf("%s changed to %q, %v", p, got, err)
 			}
 		}
-		o.Overwrite = true
+		o.Overwrite = Replace
 		if _, err := Run(context.Background(), o); err != nil {
 			t.Fatal(err)
 		}
@@ -189,7 +191,7 @@ func TestDirectoryInTheWay(t *testing.T) {
 	dest := t.TempDir()
 	must(t, os.MkdirAll(dest+"/file/kept", 0o755))
 	o, warnings := f.options(dest)
-	o.Overwrite = true
+	o.Overwrite = Replace
 	if _, err := Run(context.Background(), o); err != nil {
 		t.Fatal(err)
 	}

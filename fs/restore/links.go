@@ -19,6 +19,7 @@ type first struct {
 	dir  *source.Dir // retained
 	name string
 	left uint64 // members that may still come
+	file *file  // that it is a name of, when this run writes it
 }
 
 // links are the groups that are not complete. Memory is needed for these only.
@@ -30,10 +31,10 @@ func groupOf(n *tree.Node) (group, bool) {
 }
 
 // add makes n, which is in d, the one that others are linked to.
-func (l links) add(g group, d *directory, n *tree.Node) {
+func (l links) add(g group, d *directory, n *tree.Node, f *file) {
 	l.remove(g)
 	d.handle.Retain()
-	l[g] = &first{d.handle, n.Name, n.Links - 1}
+	l[g] = &first{dir: d.handle, name: n.Name, left: n.Links - 1, file: f}
 }
 
 func (l links) remove(g group) {
@@ -65,10 +66,20 @@ func (r *run) linkTo(g group, d *directory, n *tree.Node) bool {
 	if r.stopped() {
 		return true
 	}
+	if err == unix.ENOENT {
+		// The first one could not be written, and its name was removed.
+		r.links.remove(g)
+		return false
+	}
 	if err != nil {
 		if err != unix.EMLINK {
 			r.denied("hard links", d, n.Name, err)
 		}
+		return false
+	}
+	if f.file != nil && !f.file.linked(d, n.Name) {
+		d.withFD(func(fd int) error { return unix.Unlinkat(fd, n.Name, 0) })
+		r.links.remove(g)
 		return false
 	}
 	if f.left--; f.left == 0 {
@@ -78,4 +89,41 @@ func (r *run) linkTo(g group, d *directory, n *tree.Node) bool {
 	r.o.Progress.Entries.Add(1)
 	r.o.Progress.Bytes.Add(n.Size)
 	return true
+}
+
+// place is a name that was given to a file.
+type place struct {
+	dir  *source.Dir // retained
+	name string
+}
+
+// linked notes a further name of f, which is removed if f cannot be written to
+// its end. It reports false when that is known already.
+func (f *file) linked(d *directory, name string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.finished {
+		return !f.removed
+	}
+	d.handle.Retain()
+	f.names = append(f.names, place{d.handle, name})
+	return true
+}
+
+// finish ends the notes of f's further names, and removes them if f is removed.
+func (f *file) finish(removed bool) {
+	f.mu.Lock()
+	f.finished, f.removed = true, removed
+	names := f.names
+	f.names = nil
+	f.mu.Unlock()
+	for _, p := range names {
+		if removed {
+			if fd, err := p.dir.Pin(); err == nil {
+				unix.Unlinkat(fd, p.name, 0)
+				p.dir.Unpin()
+			}
+		}
+		p.dir.Close()
+	}
 }

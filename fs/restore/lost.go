@@ -4,23 +4,47 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Range is a piece of a file, bytes.
 type Range struct{ Offset, Length uint64 }
 
-// LostError tells which ranges of a file could not be read: they are zeros now.
+// LostError tells which ranges of a file could not be read.
 type LostError struct {
-	Ranges []Range // by offset; the first maxRanges that were found
-	Bytes  uint64  // in all
-	Err    error   // the cause of one of them
+	Ranges  []Range // by offset; the first maxRanges that were found
+	Cut     bool    // there are more
+	Bytes   uint64  // in all
+	Damaged Damaged // what became of the file
+	Err     error   // the cause of one of them
 }
 
 // maxRanges bounds what is kept of a file that has lost nearly everything.
 const maxRanges = 1000
 
+// shownRanges is how many of them stand in a message.
+const shownRanges = 100
+
 func (e *LostError) Error() string {
-	return fmt.Sprintf("%d bytes could not be read and are zeros, first at offset %d: %v", e.Bytes, e.Ranges[0].Offset, e.Err)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d bytes are lost", e.Bytes)
+	if e.Damaged == Zero {
+		b.WriteString(" and are zeros now")
+	} else {
+		b.WriteString(", so it is not restored")
+	}
+	b.WriteString(": bytes ")
+	for i, r := range e.Ranges[:min(len(e.Ranges), shownRanges)] {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%d-%d", r.Offset, r.Offset+r.Length-1)
+	}
+	if len(e.Ranges) > shownRanges || e.Cut {
+		b.WriteString(" and more")
+	}
+	fmt.Fprintf(&b, ": %v", e.Err)
+	return b.String()
 }
 
 func (e *LostError) Unwrap() error { return e.Err }
@@ -34,6 +58,8 @@ func (e *LostError) add(r Range, err error) {
 		e.Ranges[n-1].Length += r.Length
 	} else if n < maxRanges {
 		e.Ranges = append(e.Ranges, r)
+	} else {
+		e.Cut = true
 	}
 }
 
@@ -50,3 +76,22 @@ func (e *LostError) sort() {
 	}
 	e.Ranges = kept
 }
+
+// LostEntriesError tells that a part of a directory's list of entries cannot be
+// read: what it named is not restored.
+type LostEntriesError struct {
+	Entries uint64 // that are lost
+	Of      uint64 // that the directory had
+	// What was in the directory, with all below: set when all of it is lost.
+	Total, Bytes uint64
+	Err          error
+}
+
+func (e *LostEntriesError) Error() string {
+	if e.Entries < e.Of {
+		return fmt.Sprintf("%d of %d entries are lost: %v", e.Entries, e.Of, e.Err)
+	}
+	return fmt.Sprintf("all %d entries are lost, %d with what was below them, files of %d bytes: %v", e.Of, e.Total, e.Bytes, e.Err)
+}
+
+func (e *LostEntriesError) Unwrap() error { return e.Err }

@@ -1,8 +1,13 @@
 package restore
 
 import (
+	"errors"
 	"fmt"
+	"math"
+	"os"
 	"strconv"
+	"strings"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -24,26 +29,49 @@ func procPath(fd int, name string) string {
 	return "/proc/self/fd/" + strconv.Itoa(fd) + "/" + name
 }
 
-// setMetadata sets all that is kept of an entry but its content. The package's
-// documentation says why in this order.
-func (r *run) setMetadata(d *directory, name string, i inode, n *tree.Node) {
-	mode := r.setOwner(d, name, i, n)
+// born says what an entry has since it was made, so that it need not be set.
+type born struct {
+	owned bool // the owner and group that it shall have
+	mode  bool // the mode
+}
+
+// setMetadata sets all that is kept of an entry but its content and its inode
+// flags. The package's documentation says why in this order.
+func (r *run) setMetadata(d *directory, name string, i inode, n *tree.Node, has born) {
+	mode := uint32(n.Mode)
+	if !has.owned {
+		mode = r.setOwner(d, name, i, n)
+	}
 	for k := range n.Xattrs {
-		x := &n.Xattrs[k]
-		if err := i.setXattr(x); err != nil {
-			r.notSet("extended attribute "+family(x.Name), d, name, err)
+		if x := &n.Xattrs[k]; r.takes(x.Name) {
+			if err := i.setXattr(x); err != nil {
+				r.xattrNotSet(x, d, name, err)
+			}
 		}
 	}
-	if n.Type != tree.Symlink {
+	if n.Type != tree.Symlink && !has.mode {
 		if err := i.chmod(mode); err != nil {
 			r.notSet("mode", d, name, err)
 		}
 	}
 	if err := i.setTimes(n); err != nil {
 		r.notSet("times", d, name, err)
+	} else if n.ModTime.Sec < 0 || n.ModTime.Sec > math.MaxInt32 {
+		r.checkTime(d, name, i, n)
 	}
-	r.setFlags(d, name, i, n)
 }
+
+// checkTime reports a time that the file system has moved to the bounds of what
+// it can keep, which it does without an error.
+func (r *run) checkTime(d *directory, name string, i inode, n *tree.Node) {
+	var st unix.Stat_t
+	err := unix.Fstatat(i.fd, i.name, &st, unix.AT_SYMLINK_NOFOLLOW|unix.AT_EMPTY_PATH)
+	if err == nil && st.Mtim.Sec != n.ModTime.Sec {
+		r.denied("times", d, name, fmt.Errorf("%s: %w", n.ModTime.Time().UTC().Format(time.RFC3339), errTime))
+	}
+}
+
+var errTime = errors.New("the file system cannot keep this time")
 
 // setOwner sets user and group, or the group alone, and returns the mode that
 // goes with that: a program whose owner could not be set must not run as
@@ -64,6 +92,36 @@ func (r *run) setOwner(d *directory, name string, i inode, n *tree.Node) uint32 
 	}
 	r.notSet("owner", d, name, err)
 	return mode
+}
+
+// birth returns with which permissions an entry of d is to be made, and what it
+// then has. New directories are closed to others until all in them is done, so
+// that an entry can have its final mode at once. An entry that gets attributes
+// must be writable for that.
+func (r *run) birth(d *directory, n *tree.Node) (perm uint32, has born) {
+	if !d.plain {
+		return 0o600, has
+	}
+	uid, gid := r.ids.of(n)
+	has.owned = uid == r.euid && gid == r.egid
+	if has.owned && len(n.Xattrs) == 0 && n.Mode&^0o777 == 0 && uint32(n.Mode)&r.umask == 0 {
+		has.mode = true
+		return uint32(n.Mode), has
+	}
+	return 0o600, has
+}
+
+// processUmask returns the bits that are missing in what this process makes.
+func processUmask() uint32 {
+	status, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(status)) {
+		if value, ok := strings.CutPrefix(line, "Umask:"); ok {
+			if mask, err := strconv.ParseUint(strings.TrimSpace(value), 8, 32); err == nil {
+				return uint32(mask)
+			}
+		}
+	}
+	return 0o777 // not known: every mode is set
 }
 
 func (i inode) chown(uid, gid int) error {
@@ -126,47 +184,4 @@ func (i inode) setTimes(n *tree.Node) error {
 		return e
 	}
 	return nil
-}
-
-// The inode flags that are set: those that chattr(1) sets and that mean the
-// same on every file system (FS_…_FL of linux/fs.h).
-const (
-	flagSync      = 0x8
-	flagImmutable = 0x10
-	flagAppend    = 0x20
-	flagNoDump    = 0x40
-	flagNoAtime   = 0x80
-	flagDirSync   = 0x10000
-	flagTopDir    = 0x20000
-
-	lockFlags = flagImmutable | flagAppend // no links, no changes
-	allFlags  = lockFlags | flagSync | flagNoDump | flagNoAtime | flagDirSync | flagTopDir
-)
-
-func (r *run) setFlags(d *directory, name string, i inode, n *tree.Node) {
-	if n.Flags&allFlags == 0 || i.name != "" {
-		return
-	}
-	set := func(fd int) {
-		flags, err := unix.IoctlGetUint32(fd, unix.FS_IOC_GETFLAGS)
-		if err == nil {
-			err = unix.IoctlSetPointerInt(fd, unix.FS_IOC_SETFLAGS, int(flags&^allFlags|n.Flags&allFlags))
-		}
-		if err != nil {
-			r.notSet("inode flags", d, name, err)
-		}
-	}
-	if _, linked := groupOf(n); !linked || n.Flags&lockFlags == 0 {
-		set(i.fd)
-		return
-	}
-	fd, err := unix.FcntlInt(uintptr(i.fd), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		r.warn(d, name, fmt.Errorf("inode flags: %w", err))
-		return
-	}
-	r.later(func() {
-		set(fd)
-		unix.Close(fd)
-	})
 }

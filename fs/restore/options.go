@@ -26,10 +26,42 @@ type Options struct {
 	// and its content goes straight into Dest.
 	As string
 
-	// Overwrite replaces files that are in the way. Without it the first one
-	// ends the run with ErrExists. Directories are merged in either case, and
-	// never removed.
-	Overwrite bool
+	// Path is where From is in the tree, as Select and List want it.
+	Path string
+	// Strip leaves out so many directories above each entry, and what lies in
+	// none that is deeper. As counts as one.
+	Strip int
+	// Select chooses by an entry's path in the tree; nil takes everything.
+	// Directories above what is chosen are made with their metadata.
+	Select func(path string) Verdict
+	// List is told of each entry that is to be written, in the order of the
+	// walk, with its path in Dest, Dest included. Calls of List and Warn come
+	// one at a time.
+	List func(path string, n *tree.Node)
+	// DryRun writes nothing. Stats then say what would be done.
+	DryRun bool
+
+	// Overwrite says what becomes of files that are in the way. Directories are
+	// merged whatever it is, and never removed.
+	Overwrite Overwrite
+	// Delete deletes what is in directories that are restored and was not
+	// stored, so that they become what they were; also a directory where a file
+	// is to be. Not where it is not known what was stored, nor what Select would
+	// leave out, nor other file systems. Overwrite must be one that replaces.
+	Delete bool
+	// Deleted is told of each entry that is deleted, or in a dry run would be, a
+	// directory with all below it being one. It is called as List is.
+	Deleted func(path string)
+	// Damaged says what becomes of files that have lost a part.
+	Damaged Damaged
+
+	// Allocate has blocks allocated for the holes of sparse files.
+	Allocate bool
+
+	NoXattrs bool // leave out extended attributes but ACLs; capabilities are among them
+	NoACLs   bool
+	NoFlags  bool // leave out inode flags
+
 	// NumericIDs takes the stored numbers of users and groups; otherwise
 	// their names count where this machine knows them.
 	NumericIDs bool
@@ -40,9 +72,46 @@ type Options struct {
 	Progress *Progress
 
 	// Warn is told of what could not be restored, wholly or in part. Path is
-	// that in Dest, Dest included. Calls come one at a time.
+	// that in Dest, Dest included.
 	Warn func(path string, err error)
 }
+
+// Overwrite is what to do with an entry that is there already, unless both are
+// directories.
+type Overwrite uint8
+
+const (
+	// Refuse ends the run with ErrExists. What was restored until then stays.
+	Refuse Overwrite = iota
+	// Replace replaces it.
+	Replace
+	// ReplaceChanged replaces it unless type, size, modification time, owner,
+	// mode, hard links, attributes and flags are those that were stored. Its
+	// content is not read. Run again after an interruption, it goes on.
+	ReplaceChanged
+	// ReplaceOlder replaces it when it is older than what was stored.
+	ReplaceOlder
+	// Keep keeps it, and the metadata of directories that are there.
+	Keep
+)
+
+// Damaged is what to do with a file of which some ranges cannot be read.
+type Damaged uint8
+
+const (
+	Zero Damaged = iota // write the rest; what is lost becomes zeros
+	Skip                // do not restore it; what is in its place stays
+	Fail                // end the run with the LostError
+)
+
+// Verdict is what Options.Select says of a path.
+type Verdict uint8
+
+const (
+	Take  Verdict = iota
+	Leave         // leave it out, but look at what is below
+	Prune         // leave it out with all that is below
+)
 
 // As returns Options.As for a path as a user types it: the item's own name, or
 // for a path that ends in a slash, and for the root, nothing: its content.
@@ -56,7 +125,7 @@ func As(path string, e view.Entry) string {
 // Progress counts while a run goes on.
 type Progress struct {
 	Entries, Bytes           atomic.Uint64 // done; bytes are logical sizes of files
-	TotalEntries, TotalBytes atomic.Uint64 // set when the run starts
+	TotalEntries, TotalBytes atomic.Uint64 // set when the run starts; less what is not chosen
 }
 
 // Stats says what a run did.
@@ -66,9 +135,13 @@ type Stats struct {
 	Symlinks  uint64
 	Specials  uint64 // devices and FIFOs
 	HardLinks uint64 // further names of files that were restored
+	Deleted   uint64 // entries that were not stored, a directory with all below it being one
+	Kept      uint64 // entries that were there and stay as they are
 	Bytes     uint64 // logical sizes of the files
 	Written   uint64 // bytes written: without holes and what is lost
-	Lost      uint64 // bytes that could not be read: zeros now
+	Lost      uint64 // bytes that could not be read
+	Damaged   uint64 // files that lack some
+	Missing   uint64 // entries that are lost with the directory that listed them, as far as that is known
 
 	Warnings uint64   // calls of Warn
 	Denied   []Denied // what could not be set for lack of permission or support, by What
@@ -83,12 +156,14 @@ type Denied struct {
 
 // counters are the parts of Stats that several goroutines add to.
 type counters struct {
-	files, dirs, symlinks, specials, links, bytes, written, lost atomic.Uint64
+	files, dirs, symlinks, specials, links, kept, deleted atomic.Uint64
+	bytes, written, lost, damaged, missing                atomic.Uint64
 }
 
 func (c *counters) stats() Stats {
 	return Stats{
 		Files: c.files.Load(), Dirs: c.dirs.Load(), Symlinks: c.symlinks.Load(), Specials: c.specials.Load(),
-		HardLinks: c.links.Load(), Bytes: c.bytes.Load(), Written: c.written.Load(), Lost: c.lost.Load(),
+		HardLinks: c.links.Load(), Kept: c.kept.Load(), Deleted: c.deleted.Load(), Bytes: c.bytes.Load(), Written: c.written.Load(),
+		Lost: c.lost.Load(), Damaged: c.damaged.Load(), Missing: c.missing.Load(),
 	}
 }

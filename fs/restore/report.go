@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"garret/fs/tree"
 )
 
 // DeniedError is told once for each kind of thing that could not be restored,
@@ -53,6 +55,15 @@ func (r *run) warn(d *directory, name string, err error) {
 	r.reports.mu.Lock()
 	defer r.reports.mu.Unlock()
 	r.reports.tell(r.path(d, name), err)
+}
+
+// listed tells that an entry of d, or d itself with an empty name, is written.
+func (r *run) listed(d *directory, name string, n *tree.Node) {
+	if r.o.List != nil {
+		r.reports.mu.Lock()
+		defer r.reports.mu.Unlock()
+		r.o.List(r.path(d, name), n)
+	}
 }
 
 // denied reports the first of its kind and counts all.

@@ -27,11 +27,17 @@ type run struct {
 	handles *source.Handles
 	ids     accountIDs
 	euid    uint32
+	egid    uint32
+	umask   uint32
+	proc    bool // there is a /proc, through which a file without a name gets one
 
 	batches chan []job
 	batch   []job  // being filled by the walk
 	weight  uint64 // bytes of the files in it
 	links   links  // the walk's
+
+	selection selection
+	seen      map[group]bool // hard-link groups, of a dry run
 
 	counters counters
 	reports  reports
@@ -58,11 +64,12 @@ func Run(ctx context.Context, o Options) (Stats, error) {
 	r := &run{
 		o: o, handles: source.NewHandles(openDirs), batches: make(chan []job, o.Workers),
 		ids: accountIDs{accounts: o.Accounts, numeric: o.NumericIDs}, euid: uint32(os.Geteuid()),
-		links: links{}, reports: reports{warn: o.Warn},
+		egid: uint32(os.Getegid()), umask: processUmask(), selection: newSelection(&o), seen: map[group]bool{}, links: links{}, reports: reports{warn: o.Warn},
 	}
 	r.ctx, r.stop = context.WithCancelCause(ctx)
 	defer r.stop(nil)
 	defer r.handles.Close()
+	r.proc = unix.Access("/proc/self/fd", unix.X_OK) == nil
 	err := r.restore()
 	stats := r.counters.stats()
 	r.reports.fill(&stats)
@@ -75,6 +82,8 @@ func (o *Options) check() error {
 		return errors.New("restore: no destination")
 	case o.As != "" && !tree.ValidName(o.As):
 		return fmt.Errorf("restore as %.64q: %w", o.As, tree.ErrInvalid)
+	case o.Delete && (o.Overwrite == Refuse || o.Overwrite == Keep || o.Strip > 0):
+		return errors.New("restore: deleting needs an Overwrite that replaces, and whole paths")
 	case o.As == "" && o.From.Type != tree.Directory:
 		return fmt.Errorf("restore the content of a %v: %w", o.From.Type, unix.ENOTDIR)
 	}
@@ -127,8 +136,23 @@ func (r *run) later(f func()) {
 	r.late = append(r.late, f)
 }
 
+// unfinished is an attribute of a destination that a run has made, until it has
+// set the metadata. A later run sees by it that it may.
+const unfinished = "user.garret.unfinished"
+
 // openDest makes the destination where it is missing and opens it.
 func (r *run) openDest() (*directory, error) {
+	d := &directory{}
+	d.refs.Store(1)
+	if r.o.DryRun {
+		var err error
+		if d.handle, err = r.handles.OpenRoot(r.o.Dest); err == nil {
+			d.existed = true
+		} else if d.handle = nil; !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("restore to %s: %w", r.o.Dest, err)
+		}
+		return d, nil
+	}
 	mode := fs.FileMode(0o777)
 	if r.o.As == "" {
 		mode = 0o700 // until it gets its own
@@ -139,19 +163,35 @@ func (r *run) openDest() (*directory, error) {
 			err = os.Mkdir(r.o.Dest, mode)
 		}
 	}
-	d := &directory{existed: errors.Is(err, fs.ErrExist)}
+	d.existed = errors.Is(err, fs.ErrExist)
 	if err != nil && !d.existed {
 		return nil, fmt.Errorf("restore: %w", err)
 	}
 	if d.handle, err = r.handles.OpenRoot(r.o.Dest); err != nil {
 		return nil, fmt.Errorf("restore to %s: %w", r.o.Dest, err)
 	}
-	d.refs.Store(1)
-	if r.o.As == "" && !d.existed {
+	if r.o.As == "" && (!d.existed || r.isUnfinished(d)) {
 		d.node = r.o.From.Node
+		d.withFD(func(fd int) error { return unix.Fsetxattr(fd, unfinished, nil, 0) })
 	}
 	d.inherits = d.hasDefaultACL()
+	d.withFD(func(fd int) error {
+		d.flags = flagsOf(fd)
+		return nil
+	})
 	return d, nil
+}
+
+// isUnfinished reports whether a run that was interrupted has made the
+// destination.
+func (r *run) isUnfinished(d *directory) bool {
+	if d.handle.Stat.Mode&0o7777 != 0o700 || d.handle.Stat.UID != r.euid {
+		return false
+	}
+	return d.withFD(func(fd int) error {
+		_, err := unix.Fgetxattr(fd, unfinished, nil)
+		return err
+	}) == nil
 }
 
 // fail ends the run with err.

@@ -38,11 +38,16 @@ func (r *run) list(d *directory, e view.Entry, depth int) {
 		r.warn(d, "", fmt.Errorf("%w: more than %d directories deep", tree.ErrInvalid, tree.MaxDepth))
 		return
 	}
-	for from := uint64(0); from < e.Dir.Entries && !r.stopped(); {
+	var stored names
+	if r.o.Delete {
+		stored = names{}
+	}
+	for from := uint64(0); from < e.Dir.Entries && !d.failed && !r.stopped(); {
 		var sub view.Entry
 		below := false
 		err := r.o.Tree.List(r.ctx, e, from, func(i uint64, child view.Entry) bool {
 			from = i + 1
+			stored.add(child.Name)
 			if child.Type == tree.Directory {
 				// Its entries come first, so that the walk is in the order in
 				// which the repository has them.
@@ -54,11 +59,13 @@ func (r *run) list(d *directory, e view.Entry, depth int) {
 		})
 		if err != nil && !r.stopped() {
 			from = r.skipEntries(d, e, from, err)
+			stored = nil // not known
 		}
 		if below {
 			r.entry(d, sub, depth)
 		}
 	}
+	r.deleteExtra(d, stored)
 }
 
 // skipEntries finds the first entry behind one that cannot be read, because the
@@ -80,7 +87,16 @@ func (r *run) skipEntries(d *directory, e view.Entry, bad uint64, cause error) (
 			last = middle
 		}
 	}
-	r.warn(d, "", fmt.Errorf("%d of %d entries are lost: %w", next-bad, e.Dir.Entries, cause))
+	lost := &LostEntriesError{Entries: next - bad, Of: e.Dir.Entries, Err: cause}
+	if lost.Entries == lost.Of {
+		lost.Total, lost.Bytes = e.Dir.Total, e.Dir.Bytes
+	}
+	r.counters.missing.Add(max(lost.Entries, lost.Total))
+	if r.o.Damaged == Fail {
+		r.fail(fmt.Errorf("%s: %w", r.path(d, ""), lost))
+	} else {
+		r.warn(d, "", lost)
+	}
 	return next
 }
 
@@ -90,13 +106,30 @@ func (r *run) entry(d *directory, e view.Entry, depth int) {
 		r.warn(d, "", fmt.Errorf("entry %.64q: %w: name", e.Name, tree.ErrInvalid))
 		return
 	}
-	if e.Type == tree.Directory {
-		if sub := r.makeDirectory(d, e.Node); sub != nil {
+	verdict := r.selection.enter(e.Name)
+	defer r.selection.leave()
+	switch {
+	case verdict == Prune || verdict == Leave && e.Type != tree.Directory:
+		r.leaveOut(e)
+	case depth < r.o.Strip && e.Type == tree.Directory:
+		r.leaveOut(view.Entry{Node: &tree.Node{}}) // itself alone
+		r.list(d, e, depth+1)
+	case depth < r.o.Strip:
+		r.leaveOut(e)
+	case e.Type == tree.Directory:
+		if sub := r.directory(d, e.Node, verdict == Leave); sub != nil {
 			r.list(sub, e, depth+1)
 			r.release(sub)
 		}
-		return
+	default:
+		if r.ready(d) && r.wanted(d, e.Node) {
+			r.leaf(d, e)
+		}
 	}
+}
+
+// leaf restores what is no directory.
+func (r *run) leaf(d *directory, e view.Entry) {
 	group, linked := groupOf(e.Node)
 	if linked && r.linkTo(group, d, e.Node) {
 		return
@@ -104,18 +137,18 @@ func (r *run) entry(d *directory, e view.Entry, depth int) {
 	switch {
 	case e.Type != tree.Regular && linked:
 		if r.makeSpecial(d, e.Node) {
-			r.links.add(group, d, e.Node)
+			r.links.add(group, d, e.Node, nil)
 		}
 	case e.Type != tree.Regular || !linked && e.Size <= 2*pieceBytes:
 		d.refs.Add(1)
 		r.queue(job{dir: d, entry: e}, e.Size)
 	default:
-		f := r.create(d, e)
+		f := r.create(d, e, linked)
 		if f == nil {
 			return
 		}
 		if linked {
-			r.links.add(group, d, e.Node)
+			r.links.add(group, d, e.Node, f)
 		}
 		r.pieces(f)
 		r.done(f)
@@ -174,7 +207,7 @@ func (r *run) do(j *job) {
 		if !r.stopped() {
 			if j.entry.Type != tree.Regular {
 				r.makeSpecial(j.dir, j.entry.Node)
-			} else if f := r.create(j.dir, j.entry); f != nil {
+			} else if f := r.create(j.dir, j.entry, false); f != nil {
 				r.write(f, 0, f.entry.Size)
 				r.done(f)
 			}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"garret/fs/tree"
 	"garret/index"
@@ -23,12 +25,17 @@ type assembler struct {
 	depth   int
 	path    []byte // of the current directory, with a slash behind unless empty
 	content *tree.ContentBuilder
+	taking  taking
 
 	root     *tree.Node
 	stats    Stats
 	warnings int
 	newest   []tree.Time // by device
 	devices  []*device
+	names    map[linkKey]bool // FIFOs and devices met that have more names
+
+	timer      <-chan time.Time // a checkpoint is due
+	unfinished string           // path in the snapshot of the file whose beginning is all there is
 }
 
 // level is a directory whose entries are being stored.
@@ -44,8 +51,10 @@ type level struct {
 var errStopped = errors.New("stopped")
 
 func newAssembler(o *Options, base string, l *links, in <-chan *batch, free chan<- *batch) *assembler {
-	a := &assembler{o: o, base: base, links: l, in: in, free: free}
+	a := &assembler{o: o, base: base, links: l, in: in, free: free, names: make(map[linkKey]bool)}
+	a.stats.Reasons = make(map[Reason]uint64)
 	a.content = tree.NewContentBuilder(a)
+	a.schedule()
 	return a
 }
 
@@ -59,6 +68,11 @@ func (a *assembler) run(ctx context.Context) error {
 		case b, ok = <-a.in:
 		case <-a.o.Stop:
 			return a.stop(ctx)
+		case <-a.timer:
+			if err := a.checkpoint(ctx); err != nil {
+				return err
+			}
+			continue
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -66,7 +80,7 @@ func (a *assembler) run(ctx context.Context) error {
 			return nil
 		}
 		for i := range b.n {
-			err := a.stopped()
+			err := a.pause(ctx)
 			if err == nil {
 				err = a.entry(ctx, &b.entries[i])
 			}
@@ -81,20 +95,40 @@ func (a *assembler) run(ctx context.Context) error {
 	}
 }
 
-// stopped returns errStopped once Stop is closed. It is asked between any two
-// pieces of work: where storing is slower than reading, the next is always
-// there, and nothing ever waits for it.
-func (a *assembler) stopped() error {
+// pause returns errStopped once Stop is closed, and makes a checkpoint when one
+// is due. It is asked between any two pieces of work: where storing is slower
+// than reading, the next is always there, and nothing ever waits for it.
+func (a *assembler) pause(ctx context.Context) error {
 	select {
 	case <-a.o.Stop:
 		return errStopped
+	case <-a.timer:
+		return a.checkpoint(ctx)
 	default:
 		return nil
 	}
 }
 
-// stop closes the directories that are open.
+// stop adds what there is of the file that is being read and closes the
+// directories that are open.
 func (a *assembler) stop(ctx context.Context) error {
+	n, err := a.begun(ctx)
+	if err != nil {
+		return err
+	}
+	if n != nil {
+		err := a.stack[a.depth-1].builder.Add(ctx, n)
+		if err != nil && !errors.Is(err, tree.ErrInvalid) {
+			return a.storeError(n.Name, err)
+		}
+		if err == nil {
+			a.stack[a.depth-1].filled = true
+			a.unfinished = string(a.path) + n.Name
+			a.stats.Files++
+			a.stats.BytesTotal += n.Size
+		}
+	}
+	a.content.Reset()
 	for a.depth > 0 {
 		if err := a.leave(ctx); err != nil {
 			return err
@@ -116,16 +150,34 @@ func (a *assembler) entry(ctx context.Context, e *entry) error {
 		return a.file(ctx, e)
 	case opOther:
 		a.problem(e)
-		return a.add(ctx, e, statusOf(e.node.Type))
+		return a.add(ctx, e, a.statusOf(e))
 	case opWarning:
-		if !e.notice {
-			a.stats.Errors++
-		}
 		a.warn(e.path, e.problem, e.notice)
+		if e.lost {
+			a.stats.Errors++
+			a.itemOf(Item{Path: strings.TrimSuffix(e.path, "/"), Status: Failed, Node: &e.node})
+		}
 	case opExcluded:
-		a.o.Item(Item{Path: e.path, Status: Excluded, Node: &e.node})
+		a.stats.Reasons[e.reason]++
+		if e.reason != BySocket {
+			a.stats.Excluded++
+			a.itemOf(Item{Path: e.path, Status: Excluded, Node: &e.node})
+		}
 	}
 	return nil
+}
+
+// statusOf returns the status of what is neither a file nor a directory. Of
+// symbolic links BorgBackup does not say that they have more names.
+func (a *assembler) statusOf(e *entry) Status {
+	if e.node.Links > 1 && e.node.Type != tree.Symlink {
+		key := linkKey{e.stat.Dev, e.stat.Ino}
+		if a.names[key] {
+			return Link
+		}
+		a.names[key] = true
+	}
+	return statusOf(e.node.Type)
 }
 
 func (a *assembler) entryPath(e *entry) string { return string(a.path) + e.node.Name }
@@ -134,6 +186,7 @@ func (a *assembler) entryPath(e *entry) string { return string(a.path) + e.node.
 func (a *assembler) warn(path string, err error, notice bool) {
 	if !notice {
 		a.warnings++
+		a.stats.Reasons[reasonOf(err)]++
 	}
 	if a.o.Warn != nil {
 		a.o.Warn(Warning{Path: hostPath(a.base, path), Err: err, Notice: notice})
@@ -149,6 +202,12 @@ func (a *assembler) problem(e *entry) {
 func (a *assembler) item(e *entry, s Status) {
 	if a.o.Item != nil {
 		a.o.Item(Item{Path: a.entryPath(e), Status: s, Node: &e.node})
+	}
+}
+
+func (a *assembler) itemOf(i Item) {
+	if a.o.Item != nil {
+		a.o.Item(i)
 	}
 }
 
@@ -168,6 +227,9 @@ func (a *assembler) seen(e *entry) {
 // enter begins a directory.
 func (a *assembler) enter(e *entry) {
 	a.problem(e)
+	if e.reason != "" {
+		a.stats.Reasons[e.reason]++
+	}
 	a.item(e, Dir)
 	a.seen(e)
 	if a.depth == len(a.stack) {
@@ -198,6 +260,7 @@ func (a *assembler) leave(ctx context.Context) error {
 	}
 	if l.drop && !l.filled {
 		a.stats.Excluded++
+		a.stats.Reasons[ByPattern]++
 		return nil
 	}
 	a.stats.Dirs++

@@ -62,7 +62,7 @@ func goSource(b *testing.B) string {
 // BenchmarkWalk is the first stage alone.
 func BenchmarkWalk(b *testing.B) {
 	o := benchOptions(b, goSource(b))
-	p, err := newPlan(o.Sources, o.Root)
+	p, err := newPlan(o.Sources, o.Root, false)
 	if err != nil {
 		b.Fatal(err)
 	}

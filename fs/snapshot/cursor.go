@@ -55,3 +55,13 @@ func (c *cursor) load(ctx context.Context) error {
 	c.next += uint64(len(c.loaded))
 	return err
 }
+
+// unfinished returns the child that holds the beginning of the file called name,
+// which find has not found. A run that is stopped gets no further than that file,
+// so nothing follows it, and the cursor need not move.
+func (c *cursor) unfinished(name string) (child view.Entry, ok bool) {
+	if c.at < len(c.loaded) && c.loaded[c.at].Name == name+Unfinished {
+		return c.loaded[c.at], true
+	}
+	return view.Entry{}, false
+}

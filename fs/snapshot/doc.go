@@ -32,12 +32,25 @@
 //
 // A file's content is taken from the parent without a look at it when type,
 // size, modification and change time and inode are the same and every blob is
-// still there to be used (Store.Has). A time stamp proves nothing while it could
-// have been given again after the file was read, because clocks tick, and some
-// tick slowly; unchanged.go has the rule.
+// still there to be used (Store.Has); a [Detection] may ask for less, or have
+// everything read. A time stamp proves nothing while it could have been given
+// again after the file was read, because clocks tick, and some tick slowly;
+// unchanged.go has the rule.
+//
+// # Checkpoints
+//
+// When a run is stopped, and from time to time while it goes on, assemble
+// finishes copies of the directories that are open, with what has been stored
+// so far: a tree that is sound and lacks what comes later in the walk. The file
+// that is being read stands in it up to its last chunk, under a name that ends
+// in [Unfinished]. The run that has this tree as its parent takes over whole
+// files as ever, and reads on behind the last chunk of the unfinished one if its
+// metadata is still the same; cuts do not depend on what is before a chunk, so
+// it makes the tree that an uninterrupted run would have made.
 //
 // # What is not perfect is said
 //
 // Whatever cannot be stored as it is ends in a [Warning], never in an error:
-// only the Store's errors, and the caller's context, end a run.
+// only the Store's errors, and the caller's context, end a run. What is left out
+// on request is counted ([Stats]); nothing is left out without a [Reason].
 package snapshot

@@ -15,7 +15,7 @@ const (
 	opFile               // a regular file
 	opOther              // a symbolic link, FIFO or device
 	opWarning            // nothing but a problem
-	opExcluded           // left out by Filter; only sent when Item wants to know
+	opExcluded           // left out because the options say so
 )
 
 // how is where a file's content comes from.
@@ -40,18 +40,22 @@ type entry struct {
 	name    source.Name
 	dir     *source.Dir // opEnter: retained for match
 	path    string      // opWarning, opExcluded: in the snapshot
+	reason  Reason      // opExcluded; opEnter: why nothing in it is stored, or empty
 	problem error       // a warning that does not keep the entry out
 	notice  bool        // problem is a Notice
+	lost    bool        // opWarning: for that reason it is not stored
 	drop    bool        // opEnter: leave out if nothing is in it
+	special bool        // opFile: a block device or FIFO to be read
 
 	// By match.
 	how    how
-	known  bool       // the parent has a regular file of this path
+	before *tree.Node // the parent's regular file of this path, or nil
 	link   *link      // fromLink: to copy from; else to fill in
 	forget *link      // nothing refers to it after this entry
 	lookup error      // of the parent's tree; does not concern the entry itself
 	prior  view.Entry // fromParent
-	parent *Parent    // fromParent: whose prior it is
+	parent *Parent    // fromParent, resume: whose prior it is
+	resume uint64     // fromReader: prior is an unfinished one, whose first bytes need not be read
 
 	// By read. The node is the reader's until its last piece is taken.
 	from    *source.Dir // of the file, retained for its reader, by match
@@ -63,7 +67,8 @@ type entry struct {
 	onePart [1]tree.Part
 }
 
-// piece is a part of a file's content on its way to the store.
+// piece is a part of a file's content on its way to the store, or something to
+// be known about the content.
 type piece struct {
 	part    tree.Part
 	hashing *hashing // who works out part.ID, or nil when it is known
@@ -71,6 +76,10 @@ type piece struct {
 	ring    *ring
 	release uint64 // position up to which the ring is free once data is stored
 	last    bool   // no part: the file ends here
+
+	begun   *tree.Node // no part: of a file that takes a while, its metadata
+	restart bool       // no part: what has been sent of the file does not count
+	notice  error      // no part: something to tell
 }
 
 // piecesAhead is how many pieces of one file may wait.

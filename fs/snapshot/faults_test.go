@@ -62,7 +62,7 @@ func appendTo(path string, data []byte) error {
 // length that was read, and the user is told. Nothing of it is believed at the
 // next run.
 func TestFilesChangeWhileRead(t *testing.T) {
-	const large = 5_000_000
+	const large, bound = 5_000_000, 4_000_000
 	for _, c := range []struct {
 		name   string
 		size   int
@@ -98,8 +98,7 @@ func TestFilesChangeWhileRead(t *testing.T) {
 			b.write("a", []byte("before"))
 			b.write("f", noise(1, c.size))
 			b.write("z", []byte("behind"))
-			b.o.Workers = 1
-			b.o.Chunker = testChunker(t, testParams)
+			b.o.Workers, b.o.maxReread = 1, bound
 			b.touch("f", c.at, func() error { return c.do(b.path("f")) })
 			r := b.run()
 			b.warned(b.path("f"), c.reason)
@@ -126,6 +125,60 @@ func TestFilesChangeWhileRead(t *testing.T) {
 				b.same(b.tree(b.run()))
 			}
 		})
+	}
+}
+
+// A file that changes while it is read is read once more, whatever of it has been
+// sent on: what is stored then is one state of it. At the next run it counts.
+func TestFilesAreReadAgain(t *testing.T) {
+	const size = 5_000_000
+	for _, c := range []struct {
+		name string
+		at   int
+		do   func(path string) error
+		want int // size
+	}{
+		{"grows at once", 0, func(p string) error { return appendTo(p, noise(2, 3000)) }, size + 3000},
+		{"grows", 2, func(p string) error { return appendTo(p, noise(2, 3000)) }, size + 3000},
+		{"shrinks", 3, func(p string) error { return os.Truncate(p, 1_500_000) }, 1_500_000},
+		{"shrinks to one chunk", 3, func(p string) error { return os.Truncate(p, 1000) }, 1000},
+		{"shrinks to nothing", 3, func(p string) error { return os.Truncate(p, 0) }, 0},
+		{"its beginning is overwritten", 4, func(p string) error {
+			f, err := os.OpenFile(p, os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			_, err = f.WriteAt(noise(5, 100_000), 0)
+			return err
+		}, size},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t)
+			b.write("a", []byte("before"))
+			b.write("f", noise(1, size))
+			b.write("z", noise(4, 200_000))
+			b.o.Progress = &Progress{}
+			b.touch("f", c.at, func() error { return c.do(b.path("f")) })
+			r := b.run()
+			b.noWarnings()
+			b.same(b.tree(r))
+			if e := resolve(t, b.tree(r), "f"); e.Size != uint64(c.want) || r.Stats.Changed != 0 {
+				t.Errorf("%d bytes, want %d; %+v", e.Size, c.want, r.Stats)
+			}
+			if r.Stats.BytesRead <= r.Stats.BytesTotal || b.o.Progress.Bytes.Load() != r.Stats.BytesTotal {
+				t.Errorf("read %d of %d bytes, progress tells %d", r.Stats.BytesRead, r.Stats.BytesTotal, b.o.Progress.Bytes.Load())
+			}
+		})
+	}
+	b := newBench(t)
+	b.write("f", noise(1, size))
+	reads := 0
+	b.touch("f", -1, func() error { reads++; return appendTo(b.path("f"), []byte("x")) })
+	r := b.run()
+	b.warned(b.path("f"), ErrChanged)
+	if r.Stats.Changed != 1 || r.Stats.Reasons[WasChanged] != 1 || r.Stats.BytesRead < 2*size || r.Stats.BytesRead > 3*size {
+		t.Errorf("a file that changes all the time: %+v", r.Stats)
 	}
 }
 
@@ -398,7 +451,7 @@ func TestStopInFile(t *testing.T) {
 		}
 	}, 20 * time.Millisecond}
 	r := b.run()
-	if !r.Partial || r.Stats.Files != 0 || after > 0 {
+	if !r.Partial || r.Stats.FilesRead != 0 || after > 0 {
 		t.Errorf("partial %v, %d files; %d chunks were stored after the stop", r.Partial, r.Stats.Files, after)
 	}
 }

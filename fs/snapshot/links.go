@@ -80,7 +80,7 @@ func (l *links) remember(key linkKey, st *source.Stat, left uint64) *link {
 // fill remembers what n has. The node's slices are used again, so it copies.
 func (l *links) fill(k *link, n *tree.Node) {
 	k.ok = true
-	k.node.Size, k.node.Digest, k.node.Xattrs = n.Size, slices.Clone(n.Digest), n.Xattrs
+	k.node.Size, k.node.Digest, k.node.Xattrs, k.node.Flags = n.Size, slices.Clone(n.Digest), n.Xattrs, n.Flags
 	k.node.Content = tree.Content{Inline: slices.Clone(n.Content.Inline), Parts: slices.Clone(n.Content.Parts), Pages: n.Content.Pages}
 	more := int64(len(k.node.Content.Parts)) * int64(unsafe.Sizeof(tree.Part{}))
 	k.bytes += more
@@ -92,5 +92,5 @@ func (l *links) forgotten(k *link) { l.bytes.Add(-k.bytes) }
 
 // copyTo gives another name what the first has.
 func (k *link) copyTo(n *tree.Node) {
-	n.Size, n.Digest, n.Xattrs, n.Content = k.node.Size, k.node.Digest, k.node.Xattrs, k.node.Content
+	n.Size, n.Digest, n.Xattrs, n.Flags, n.Content = k.node.Size, k.node.Digest, k.node.Xattrs, k.node.Flags, k.node.Content
 }

@@ -153,21 +153,26 @@ func (m *matcher) lookupFailed(ctx context.Context, e *entry, err error) error {
 	return ctx.Err()
 }
 
-// file decides about one file.
+// file decides about one file. Several parents may know it: any that has it as
+// it is will do.
 func (m *matcher) file(ctx context.Context, e *entry) error {
 	l := &m.stack[m.depth-1]
-	m.links.meet(e)
+	if !e.special {
+		m.links.meet(e)
+	}
 	for i := range l.n {
 		c := &l.cursors[i]
 		prior, ok, err := c.find(ctx, e.node.Name)
 		if err := m.lookupFailed(ctx, e, err); err != nil {
 			return err
 		}
-		if !ok || prior.Type != tree.Regular {
+		if ok && prior.Type == tree.Regular && e.before == nil {
+			e.before = prior.Node
+		}
+		if e.how != fromReader || e.special {
 			continue
 		}
-		e.known = true
-		if e.how == fromReader && unchanged(&e.stat, e.device, prior.Node, c.parent, m.o.IgnoreInodes) {
+		if ok && m.o.Detection.unchanged(&e.stat, e.device, prior.Node, c.parent) {
 			ok, err := m.usable(ctx, c.parent, prior)
 			if err := m.lookupFailed(ctx, e, err); err != nil {
 				return err
@@ -175,8 +180,11 @@ func (m *matcher) file(ctx context.Context, e *entry) error {
 			if ok {
 				m.take(e, prior, c.parent, l.dir)
 			}
+		} else if !ok && c.parent.Partial && e.resume == 0 {
+			if err := m.resume(ctx, e, c); err != nil {
+				return err
+			}
 		}
-		break
 	}
 	switch {
 	case e.how == fromReader && m.o.DryRun:
@@ -184,19 +192,51 @@ func (m *matcher) file(ctx context.Context, e *entry) error {
 	case e.how == fromReader, e.how == fromLink: // that may have to be read after all
 		e.from = l.dir
 		e.from.Retain()
+		if e.resume > 0 { // so may this one, once more
+			e.from.Retain()
+		}
 	}
 	return nil
 }
 
-// take gives a file the content that it had. Its attributes are as old as its
-// change time, so they need not be read either.
+// resume looks for the beginning of a file that a run did not get to the end of.
+func (m *matcher) resume(ctx context.Context, e *entry, c *cursor) error {
+	prior, ok := c.unfinished(e.node.Name)
+	if !ok || prior.Type != tree.Regular || prior.Size > e.stat.Size || len(prior.Content.Inline) > 0 ||
+		!m.o.Detection.same(&e.stat, e.device, prior.Node, c.parent) {
+		return nil
+	}
+	ok, err := m.usable(ctx, c.parent, prior)
+	if ok {
+		e.prior, e.parent, e.resume = prior, c.parent, prior.Size
+	}
+	return m.lookupFailed(ctx, e, err)
+}
+
+// take gives a file the content that it had. While the change time is the same,
+// so are its attributes; otherwise they are read.
 func (m *matcher) take(e *entry, prior view.Entry, p *Parent, dir *source.Dir) {
-	e.how, e.prior, e.parent = fromParent, prior, p
+	e.how, e.prior, e.parent, e.resume = fromParent, prior, p, 0
 	if prior.Content.Pages != (tree.Pages{}) { // assemble may want it read after all
 		e.from = dir
 		dir.Retain()
 	}
-	e.node.Xattrs, e.node.Content, e.node.Digest = prior.Xattrs, prior.Content, prior.Digest
+	e.node.Content, e.node.Digest = prior.Content, prior.Digest
+	if prior.ChangeTime == e.stat.ChangeTime {
+		e.node.Xattrs = prior.Xattrs
+		e.node.Flags |= source.UnseenFlags(prior.Flags)
+		return
+	}
+	if m.o.DryRun {
+		return
+	}
+	f, err := dir.OpenFile(e.name)
+	if err != nil {
+		e.problem = err
+		return
+	}
+	defer f.Close()
+	attributes(e, f)
 }
 
 // usable reports whether every blob of a file may be relied on.

@@ -30,8 +30,11 @@ type Parent struct {
 	Started time.Time // when its run began, by this machine's clock
 	Devices []Device
 
-	// Older is asked for paths that Tree does not have: after a run that was
-	// stopped early, the last complete snapshot.
+	// Partial: its run was stopped early, and may have left a file unfinished
+	// (see Unfinished).
+	Partial bool
+	// Older is asked for files that Tree does not have as they are: after a run
+	// that was stopped early, the last complete snapshot.
 	Older *Parent
 }
 
@@ -63,9 +66,11 @@ type Options struct {
 	Store   Store
 	Chunker *chunking.Chunker
 
-	// Sources are the paths to store; they may lie in each other. One that is a symbolic link is stored as
-	// such, and followed when it ends in a slash.
+	// Sources are the paths to store; they may lie in each other. One that is a
+	// symbolic link is stored as such, and followed when it ends in a slash.
 	Sources []string
+	// Exact stores the sources themselves and nothing below them.
+	Exact bool
 	// Root, when set, is the directory that paths in the snapshot are relative
 	// to, instead of "/". Sources must lie below it.
 	Root string
@@ -77,21 +82,32 @@ type Options struct {
 	// slash) and its metadata, before any content is known. It is not asked about the
 	// directories above a source.
 	Filter func(path string, n *tree.Node) Verdict
-	// Skip names inodes that are left out silently: the repository itself,
+	// Skip names inodes that are left out without a word: the repository itself,
 	// mounts of snapshots. Dev is as in stat(2).
 	Skip func(dev, ino uint64) bool
+	// SkipMounts are mount points that are not even looked at: what serves them
+	// may be dead, or wait for this program. Paths as in /proc/self/mountinfo.
+	SkipMounts []string
 	// OneFileSystem leaves directories empty that other file systems are
 	// mounted on, below each source.
 	OneFileSystem bool
-	// ExcludeCaches keeps nothing but the tag of directories that hold a
-	// CACHEDIR.TAG (https://bford.info/cachedir/), ExcludeIfPresent the same of
-	// those that hold an entry of one of these names.
+	// ExcludeCaches leaves out directories that hold a CACHEDIR.TAG
+	// (https://bford.info/cachedir/), ExcludeIfPresent those that hold an entry of
+	// one of these names. With KeepTags the directory stays, with its tags only.
 	ExcludeCaches    bool
 	ExcludeIfPresent []string
+	KeepTags         bool
+	ExcludeNoDump    bool   // what is marked so (chattr +d), directories with everything below
+	ExcludeLarger    uint64 // regular files of more bytes than that, when not 0
+	// ReadSpecial stores block devices and FIFOs, and symbolic links to them, as
+	// regular files with what can be read from them.
+	ReadSpecial bool
 
-	AccessTimes  bool // keep them
-	IgnoreInodes bool // a file may be unchanged though its inode number is not the same (some FUSE file systems)
-	DryRun       bool // walk and compare only: read and store nothing
+	// Detection says what makes a file count as unchanged.
+	Detection Detection
+
+	AccessTimes bool // keep them
+	DryRun      bool // walk and compare only: read and store nothing
 
 	Warn     func(Warning)
 	Item     func(Item)
@@ -102,13 +118,21 @@ type Options struct {
 	// Stop, when closed, ends the walk early with what there is so far, as a
 	// Result that is Partial.
 	Stop <-chan struct{}
+	// Checkpoint, when set, is given such a Result every CheckpointEvery while
+	// the walk goes on, to make it durable. Its error ends the run. It is called
+	// from the goroutine that calls Item.
+	Checkpoint      func(context.Context, *Result) error
+	CheckpointEvery time.Duration
 
 	// Workers is how many files are read at once, 0 for as many as there are
 	// processors. Memory for chunks bounds it.
 	Workers int
 
-	// openFile replaces the opening of files in tests.
-	openFile func(path string, open func() (file, error)) (file, error)
+	// openFile replaces the opening of files in tests, the others the constants
+	// of the same names.
+	openFile     func(path string, open func() (file, error)) (file, error)
+	maxReread    uint64
+	waitingAfter time.Duration
 }
 
 // Errors of Run.
@@ -116,28 +140,3 @@ var (
 	ErrNoSource    = errors.New("none of the sources exists")
 	ErrOutsideRoot = errors.New("source is not below the root directory")
 )
-
-// Result is what a run has stored.
-type Result struct {
-	Root     *tree.Node // nil in a dry run, and when Stop was closed from the start
-	Stats    Stats
-	Devices  []Device
-	Warnings int  // without notices
-	Partial  bool // Stop ended it
-}
-
-// Stats count what a run met and did.
-type Stats struct {
-	Files, Dirs, Others uint64 // entries stored, by type
-	New, Modified       uint64 // regular files that the parent lacks, or has otherwise
-	Unmodified          uint64 // regular files taken from the parent unread
-	Linked              uint64 // regular files that are another name of one met before
-	FilesRead           uint64 // files opened
-	Excluded            uint64 // entries left out by Filter and Skip
-	Errors              uint64 // entries left out because they could not be read
-
-	BytesTotal uint64 // sizes of the regular files stored
-	BytesRead  uint64 // bytes of content read
-	BytesAdded uint64 // raw bytes of blobs that were new, pages of trees included
-	BlobsAdded uint64
-}

@@ -15,19 +15,37 @@ type place struct {
 	name     string
 	children []*place // sorted by name
 	whole    bool     // a source: everything below is meant
+	exact    bool     // a source: it is meant, and nothing below it
 	follow   bool     // given with a slash at its end
 }
+
+// meant reports whether the place is a source.
+func (p *place) meant() bool { return p != nil && (p.whole || p.exact) }
 
 // plan is what the sources come to.
 type plan struct {
 	base     string // absolute path of the tree's root
 	top      *place
-	warnings []Warning // their paths are in the snapshot
+	warnings []problem
+}
+
+// problem is something to tell about a path of the snapshot.
+type problem struct {
+	path   string
+	err    error
+	notice bool
+	lost   bool // it is not stored
+}
+
+// planned is a source that exists.
+type planned struct {
+	rel    string
+	follow bool
 }
 
 // newPlan checks the sources. One that does not exist is a warning, unless
-// there is no other.
-func newPlan(sources []string, root string) (*plan, error) {
+// there is no other. Exact ones are meant without what is below them.
+func newPlan(sources []string, root string, exact bool) (*plan, error) {
 	p := &plan{base: "/", top: &place{}}
 	if root != "" {
 		base, err := filepath.Abs(root)
@@ -36,7 +54,7 @@ func newPlan(sources []string, root string) (*plan, error) {
 		}
 		p.base = base
 	}
-	found := 0
+	var found []planned
 	var links []string
 	var missing error
 	for _, s := range sources {
@@ -51,31 +69,49 @@ func newPlan(sources []string, root string) (*plan, error) {
 		var st source.Stat
 		if err := source.StatPath(path, follow, &st); err != nil {
 			missing = fmt.Errorf("%s: %w", path, err)
-			p.warnings = append(p.warnings, Warning{Path: rel, Err: err})
+			p.warnings = append(p.warnings, problem{path: rel, err: err, lost: true})
 			continue
 		}
-		found++
+		found = append(found, planned{rel, follow})
 		_, known := st.Type()
 		switch {
-		case st.IsSymlink() && rel != "":
+		case st.IsSymlink() && rel != "" && !exact:
 			links = append(links, rel)
 		case !known:
-			p.warnings = append(p.warnings, Warning{Path: rel, Err: ErrType})
-		}
-		p.top.add(rel, follow)
-	}
-	for _, rel := range links {
-		if len(p.top.find(rel).children) == 0 { // else it is stored as a directory
-			p.warnings = append(p.warnings, Warning{Path: rel, Err: ErrSymlink})
+			p.warnings = append(p.warnings, problem{path: rel, err: ErrType, lost: true})
 		}
 	}
-	if found == 0 {
+	if len(found) == 0 {
 		if missing != nil {
 			return nil, fmt.Errorf("%w: %w", ErrNoSource, missing)
 		}
 		return nil, ErrNoSource
 	}
+	// In the order of the walk each is added behind the others: a million of
+	// them (a list of files) would take for ever otherwise.
+	slices.SortFunc(found, func(a, b planned) int { return comparePaths(a.rel, b.rel) })
+	for _, f := range found {
+		p.top.add(f.rel, f.follow, exact)
+	}
+	for _, rel := range links {
+		if len(p.top.find(rel).children) == 0 { // else it is stored as a directory
+			p.warnings = append(p.warnings, problem{path: rel, err: ErrSymlink})
+		}
+	}
 	return p, nil
+}
+
+// comparePaths orders paths element by element.
+func comparePaths(a, b string) int {
+	for a != "" && b != "" {
+		var x, y string
+		x, a, _ = strings.Cut(a, "/")
+		y, b, _ = strings.Cut(b, "/")
+		if c := strings.Compare(x, y); c != 0 {
+			return c
+		}
+	}
+	return len(a) - len(b)
 }
 
 // sourcePath makes a source absolute; follow tells that it ends in a slash, or
@@ -97,7 +133,7 @@ func below(base, path string) (rel string, ok bool) {
 }
 
 // add marks the place at rel as a source.
-func (p *place) add(rel string, follow bool) {
+func (p *place) add(rel string, follow, exact bool) {
 	for rel != "" {
 		var name string
 		name, rel, _ = strings.Cut(rel, "/")
@@ -109,7 +145,7 @@ func (p *place) add(rel string, follow bool) {
 		}
 		p = p.children[i]
 	}
-	p.whole = true
+	p.whole, p.exact = p.whole || !exact, p.exact || exact
 	p.follow = p.follow || follow
 }
 

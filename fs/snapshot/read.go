@@ -1,8 +1,11 @@
 package snapshot
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 
 	"golang.org/x/sys/unix"
 
@@ -17,6 +20,7 @@ type file interface {
 	Stat(*source.Stat) error
 	NextData(off int64) (start, end int64, err error)
 	Xattrs() ([]tree.Xattr, error)
+	Flags() (flags uint32, ok bool)
 	WillRead()
 	Close()
 }
@@ -27,14 +31,18 @@ type reader struct {
 	accounts *source.Accounts
 	crew     *crew // nil when it is alone
 	ring     *ring
-	max      int // largest chunk, bytes
+	max      int    // largest chunk, bytes
+	reread   uint64 // largest file that is read again, bytes
 }
 
 // newReader returns a reader with a ring of that many bytes, two chunks at
 // least.
 func newReader(o *Options, a *source.Accounts, c *crew, size int) *reader {
 	most := o.Chunker.Params().Max
-	r := &reader{o: o, accounts: a, crew: c, ring: newRing(max(size, 2*most)), max: most}
+	r := &reader{o: o, accounts: a, crew: c, ring: newRing(max(size, 2*most)), max: most, reread: maxReread}
+	if o.maxReread > 0 {
+		r.reread = o.maxReread
+	}
 	if c != nil {
 		r.ring.help = c.help
 	}
@@ -84,6 +92,9 @@ func (r *reader) send(ctx context.Context, e *entry, p piece) error {
 }
 
 func (r *reader) content(ctx context.Context, e *entry) error {
+	if e.special {
+		return r.special(ctx, e)
+	}
 	if e.stat.Size == 0 && !e.device.system.Pseudo {
 		r.unopened(e)
 		return nil
@@ -96,11 +107,15 @@ func (r *reader) content(ctx context.Context, e *entry) error {
 	defer f.Close()
 	e.opened = true
 	for range 2 {
-		if e.stat.Size >= uint64(r.max) || e.stat.Sparse() || e.device.system.Pseudo {
-			break
+		if e.stat.Size >= uint64(r.max) || e.stat.Sparse() || e.device.system.Pseudo || e.resume > 0 {
+			return r.stream(ctx, e, f, rereads)
 		}
-		if done, err := r.small(ctx, e, f); done || err != nil {
+		done, holes, err := r.small(ctx, e, f)
+		if done || err != nil {
 			return err
+		}
+		if holes {
+			return r.stream(ctx, e, f, rereads)
 		}
 		// Scan saw it a while ago: a change before it was opened is none to
 		// speak of. Try once more with what it is now.
@@ -108,7 +123,7 @@ func (r *reader) content(ctx context.Context, e *entry) error {
 			return nil
 		}
 	}
-	return r.stream(ctx, e, f)
+	return r.stream(ctx, e, f, 0) // that is the second time already
 }
 
 // look takes a file's metadata anew, and reports whether it can be read.
@@ -142,7 +157,8 @@ func (r *reader) open(e *entry) (file, error) {
 	return open()
 }
 
-// unopened completes an empty file, which only lacks its attributes.
+// unopened completes an empty file, which only lacks its attributes. It need not
+// be readable for that; flags that only opening shows are taken where it is.
 func (r *reader) unopened(e *entry) {
 	fd, err := e.from.Pin()
 	if err != nil {
@@ -152,50 +168,81 @@ func (r *reader) unopened(e *entry) {
 	defer e.from.Unpin()
 	if e.node.Xattrs, err = source.XattrsAt(fd, e.name); vanished(err) {
 		e.failed = err
-	} else {
-		e.problem = err
+		return
+	}
+	e.problem = err
+	if f, err := e.from.OpenFile(e.name); err == nil {
+		if flags, ok := f.Flags(); ok {
+			e.node.Flags |= source.UnseenFlags(flags)
+		}
+		f.Close()
 	}
 }
 
 // attributes reads what a file has besides content.
-func (r *reader) attributes(e *entry, f file) {
+func attributes(e *entry, f file) {
 	e.node.Xattrs, e.problem = f.Xattrs()
+	if flags, ok := f.Flags(); ok {
+		e.node.Flags |= source.UnseenFlags(flags)
+	}
 }
 
 // small reads a file of less than a chunk at once, with four system calls. When
-// the file is not what its metadata said, nothing is done.
-func (r *reader) small(ctx context.Context, e *entry, f file) (done bool, err error) {
+// the file is not what its metadata said, or has holes, nothing is done.
+func (r *reader) small(ctx context.Context, e *entry, f file) (done, holes bool, err error) {
 	size := int(e.stat.Size)
 	buf, err := r.ring.space(ctx, 0, size+1)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	n := 0
 	for n < size {
 		// One byte more than there should be: less comes only at the end.
 		k, err := f.ReadAt(buf[n:size+1], int64(n))
 		if err != nil {
-			return false, nil
+			return false, false, nil
 		}
 		n += k
 	}
 	var now source.Stat
 	if n != size || f.Stat(&now) != nil || !now.SameVersion(&e.stat) {
-		return false, nil
+		return false, false, nil
 	}
-	r.attributes(e, f)
+	if zeroPage(buf[:n]) && hasHole(f, n) {
+		return false, true, nil
+	}
+	attributes(e, f)
 	if n <= tree.MaxInline {
 		e.node.Content.Inline = e.inline[:copy(e.inline[:], buf[:n])]
-		return true, nil
+		return true, false, nil
 	}
 	for off := 0; off < n; {
 		k := r.o.Chunker.Cut(buf[off:n])
 		if err := r.chunk(ctx, e, buf[off:off+k]); err != nil {
-			return false, err
+			return false, false, err
 		}
 		off += k
 	}
-	return true, nil
+	return true, false, nil
+}
+
+// zeroPage reports whether a page of zeros is in data: without one, there is no
+// hole to ask for.
+func zeroPage(data []byte) bool {
+	for ; len(data) >= len(zeros); data = data[len(zeros):] {
+		if data[0] == 0 && bytes.Equal(data[:len(zeros)], zeros[:]) {
+			return true
+		}
+	}
+	return false
+}
+
+var zeros [4 << 10]byte // the least that a file system leaves out
+
+// hasHole reports whether a file of size bytes has a hole.
+func hasHole(f file, size int) bool {
+	start, end, err := f.NextData(0)
+	return err == io.EOF || err == nil && (start > 0 || end < int64(size))
 }
 
 // chunk sends the next chunk of a file: data, at the ring's head.
@@ -208,22 +255,60 @@ func (r *reader) chunk(ctx context.Context, e *entry, data []byte) error {
 	return r.send(ctx, e, p)
 }
 
-// stream reads a file of any size. It takes the metadata again first: for a
-// large one that is nothing, and what changed before it was opened is then not
-// taken for a change while it was read.
-func (r *reader) stream(ctx context.Context, e *entry, f file) error {
-	if !r.look(e, f) {
-		return nil
+const (
+	// maxReread bounds the files that are read again when they change while they
+	// are read, bytes.
+	maxReread = 64 << 20
+	// rereads is how often.
+	rereads = 1
+)
+
+// stream reads a file of any size, and again if it changes meanwhile. It takes
+// the metadata again first: for a large one that is nothing, and what changed
+// before it was opened is then not taken for a change while it was read.
+func (r *reader) stream(ctx context.Context, e *entry, f file, again int) error {
+	for {
+		seen := e.stat
+		if !r.look(e, f) {
+			return nil
+		}
+		if e.resume > 0 && !seen.SameVersion(&e.stat) { // it is not the file any more that has begun so
+			e.resume = 0
+			if err := r.send(ctx, e, piece{restart: true}); err != nil {
+				return err
+			}
+		}
+		f.WillRead()
+		if err := r.pass(ctx, e, f); err != nil || e.failed != nil {
+			return err
+		}
+		if again == 0 || !errors.Is(e.changed, ErrChanged) || seen.Size > r.reread || e.stat.Size > r.reread {
+			return nil
+		}
+		again--
+		e.changed, e.problem, e.resume = nil, nil, 0
+		if err := r.send(ctx, e, piece{restart: true}); err != nil {
+			return err
+		}
 	}
-	f.WillRead()
-	s := stream{r: r, e: e, f: f, limit: e.stat.Size, sparse: e.stat.Sparse()}
+}
+
+// pass reads a file once.
+func (r *reader) pass(ctx context.Context, e *entry, f file) error {
+	s := stream{r: r, e: e, f: f, pos: e.resume, limit: e.stat.Size, sparse: true}
 	if e.device.system.Pseudo { // its size means nothing
 		s.pseudo, s.sparse, s.limit, s.grown = true, false, maxPseudo, true
+	}
+	if e.stat.Size >= uint64(r.max) {
+		begun := e.node
+		if err := r.send(ctx, e, piece{begun: &begun}); err != nil {
+			return err
+		}
 	}
 	if err := s.run(ctx); err != nil || e.failed != nil {
 		return err
 	}
-	r.attributes(e, f)
+	attributes(e, f)
 	e.node.Size = s.pos
 	if e.changed == nil && !s.pseudo {
 		e.changed = difference(f, &e.stat, s.pos)

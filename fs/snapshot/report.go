@@ -21,12 +21,14 @@ var (
 	ErrVanished   = errors.New("was deleted while it was read; stored as read")
 	ErrTruncated  = errors.New("could not be read to its end; stored up to there")
 	ErrNotRegular = errors.New("was replaced by something that is not a regular file")
+	ErrFileSystem = errors.New("is on another file system, which is not entered")
 	ErrPseudo     = errors.New("holds a pseudo file system, which is not entered")
 	ErrSymlink    = errors.New("is a symbolic link, stored as such; end it with a slash to store what it leads to")
 	ErrThrough    = errors.New("is a symbolic link that another source leads through; stored as a directory")
 	ErrType       = errors.New("is of a type that is not stored")
 	ErrTooDeep    = errors.New("is too deep below the others; what is in it is left out")
 	ErrEndless    = errors.New("has more than can be believed of a pseudo file; the rest is left out")
+	ErrWaiting    = errors.New("nobody writes to it; still waiting")
 	ErrParentTree = errors.New("directory of the parent snapshot cannot be read; its files are read anew")
 )
 
@@ -40,7 +42,8 @@ const (
 	Unchanged Status = 'U'
 	Changed   Status = 'C' // while it was read
 	Failed    Status = 'E'
-	Link      Status = 'h' // another name of a file already met
+	Link      Status = 'h' // another name of a file, FIFO or device already met
+	Stdin     Status = 'i' // a stream
 	Dir       Status = 'd'
 	Symlink   Status = 's'
 	FIFO      Status = 'f'
@@ -54,7 +57,9 @@ const (
 type Item struct {
 	Path   string // in the snapshot; empty for its root
 	Status Status
-	Node   *tree.Node // valid during the call; a directory's content is not known yet
+	// Node is valid during the call. A directory's content is not known yet; of
+	// what could not be looked at, or was not, nothing is.
+	Node *tree.Node
 }
 
 func statusOf(t tree.Type) Status {

@@ -35,7 +35,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if o.Started.IsZero() {
 		o.Started = time.Now()
 	}
-	p, err := newPlan(o.Sources, o.Root)
+	p, err := newPlan(o.Sources, o.Root, o.Exact)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if err != nil && !partial {
 		return nil, err
 	}
-	put.stats.Excluded += scan.excluded
-	return &Result{Root: put.root, Stats: put.stats, Devices: put.deviceList(),
-		Warnings: put.warnings, Partial: partial}, nil
+	res := put.result(put.root, put.stats)
+	res.Partial = partial
+	return res, nil
 }

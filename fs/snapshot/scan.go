@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"garret/fs/source"
 	"garret/fs/tree"
@@ -39,10 +38,10 @@ type scanner struct {
 	mounts   *source.Mounts
 	out      sink
 
-	devices  map[uint64]*device
-	depth    int    // of the current directory
-	path     []byte // of the current directory in the snapshot, with a slash behind unless empty
-	excluded uint64
+	devices map[uint64]*device
+	avoid   map[string][]string // mount points not to be looked at, by their last element
+	depth   int                 // of the current directory
+	path    []byte              // of the current directory in the snapshot, with a slash behind unless empty
 }
 
 // region is what holds below a directory that is being walked.
@@ -53,13 +52,17 @@ type region struct {
 }
 
 func newScanner(o *Options, p *plan, a *source.Accounts, h *source.Handles, out sink) *scanner {
-	return &scanner{o: o, plan: p, accounts: a, handles: h, mounts: source.NewMounts(), out: out,
-		devices: map[uint64]*device{}}
+	s := &scanner{o: o, plan: p, accounts: a, handles: h, mounts: source.NewMounts(), out: out,
+		devices: map[uint64]*device{}, avoid: map[string][]string{}}
+	for _, m := range o.SkipMounts {
+		s.avoid[filepath.Base(m)] = append(s.avoid[filepath.Base(m)], m)
+	}
+	return s
 }
 
 func (s *scanner) run(ctx context.Context) error {
 	for _, w := range s.plan.warnings {
-		if err := s.warn(ctx, w.Path, w.Err, w.Notice); err != nil {
+		if err := s.warn(ctx, w); err != nil {
 			return err
 		}
 	}
@@ -74,8 +77,14 @@ func (s *scanner) run(ctx context.Context) error {
 	}
 	dev := s.device(fd, source.Name{}, &top.Stat)
 	top.Unpin()
-	return s.inside(ctx, top, source.Name{}, dev,
-		region{whole: s.plan.top.whole, place: s.plan.top, dev: top.Stat.Dev}, false)
+	where := region{whole: s.plan.top.whole, place: s.plan.top, dev: top.Stat.Dev}
+	if err := s.inside(ctx, top, source.Name{}, dev, where, false); err != nil {
+		return err
+	}
+	if err := s.accounts.Problem(); err != nil {
+		return s.warn(ctx, problem{err: err, notice: true})
+	}
+	return nil
 }
 
 // device returns what is known about the file system of an entry. Its ordinal
@@ -112,6 +121,9 @@ func (s *scanner) inside(ctx context.Context, d *source.Dir, name source.Name, d
 	e.op, e.drop = opEnter, drop
 	s.describe(e, name, &d.Stat, dev)
 	e.node.Xattrs, e.problem = d.Xattrs()
+	if flags, ok := d.Flags(); ok {
+		e.node.Flags |= source.UnseenFlags(flags)
+	}
 	d.Retain()
 	e.dir = d
 	if err := s.out.commit(ctx); err != nil {
@@ -139,9 +151,12 @@ func (s *scanner) leave(ctx context.Context) error {
 	return s.out.commit(ctx)
 }
 
-// hollow sends a directory without what is in it.
-func (s *scanner) hollow(ctx context.Context, e *entry, problem error) error {
-	e.op, e.problem, e.notice = opEnter, problem, problem == ErrPseudo
+// hollow sends a directory without what is in it, and says why.
+func (s *scanner) hollow(ctx context.Context, e *entry, why error) error {
+	e.op, e.problem = opEnter, why
+	if why == ErrPseudo || why == ErrFileSystem {
+		e.notice, e.reason = true, ByFileSystem
+	}
 	if err := s.out.commit(ctx); err != nil {
 		return err
 	}
@@ -165,14 +180,19 @@ func fill(n *tree.Node, st *source.Stat, dev *device, a *source.Accounts, access
 	}
 }
 
-// warn sends a problem of the entry at path.
-func (s *scanner) warn(ctx context.Context, path string, problem error, notice bool) error {
+// warn sends a problem.
+func (s *scanner) warn(ctx context.Context, p problem) error {
 	e, err := s.out.slot(ctx)
 	if err != nil {
 		return err
 	}
-	e.op, e.path, e.problem, e.notice = opWarning, path, problem, notice
+	e.op, e.path, e.problem, e.notice, e.lost = opWarning, p.path, p.err, p.notice, p.lost
 	return s.out.commit(ctx)
+}
+
+// lost says that an entry of the current directory cannot be stored.
+func (s *scanner) lost(ctx context.Context, name string, err error) error {
+	return s.warn(ctx, problem{path: string(s.path) + name, err: err, lost: true})
 }
 
 // entries sends what is in a directory, or what of it leads to sources.
@@ -189,66 +209,41 @@ func (s *scanner) entries(ctx context.Context, d *source.Dir, where region) erro
 	}
 	names, err := d.ReadNames()
 	if err != nil {
-		if err := s.warn(ctx, string(s.path), err, false); err != nil {
+		if err := s.warn(ctx, problem{path: string(s.path), err: err, lost: true}); err != nil {
 			return err
 		}
 	}
-	if tags := s.tags(d, names); len(tags) > 0 {
-		for _, tag := range tags {
-			if more, err := w.entry(ctx, source.NewName(tag)); !more || err != nil {
+	var tags []string
+	if s.o.KeepTags || s.depth == 1 { // others have been asked before they were entered
+		tags = s.tags(d)
+	}
+	if len(tags) > 0 {
+		for i := range names.Len() {
+			name, more, err := names.Name(i), true, error(nil)
+			if s.o.KeepTags && slices.Contains(tags, name.String()) {
+				more, err = w.entry(ctx, name)
+			} else {
+				err = w.exclude(ctx, name, ByTag)
+			}
+			if !more || err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	for i := range names.Len() {
+		name := names.Name(i)
 		if names.Socket(i) {
+			if err := w.exclude(ctx, name, BySocket); err != nil {
+				return err
+			}
 			continue
 		}
-		if more, err := w.entry(ctx, names.Name(i)); !more || err != nil {
+		if more, err := w.entry(ctx, name); !more || err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// tags returns the names, in order, that say that nothing else of a directory
-// is to be stored.
-func (s *scanner) tags(d *source.Dir, names *source.Names) (tags []string) {
-	for _, name := range s.o.ExcludeIfPresent {
-		if names.Find(name) {
-			tags = append(tags, name)
-		}
-	}
-	if s.o.ExcludeCaches && names.Find(cacheTag) && isCacheTag(d) {
-		tags = append(tags, cacheTag)
-	}
-	if len(tags) > 0 {
-		s.excluded += uint64(names.Len() - len(tags))
-	}
-	slices.Sort(tags)
-	return slices.Compact(tags)
-}
-
-// The tag of a cache directory and how it begins, https://bford.info/cachedir/.
-const (
-	cacheTag       = "CACHEDIR.TAG"
-	cacheSignature = "Signature: 8a477f597d28d172789f06886806bc55"
-)
-
-func isCacheTag(d *source.Dir) bool {
-	f, err := d.OpenFile(source.NewName(cacheTag))
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	var st source.Stat
-	if f.Stat(&st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return false
-	}
-	var head [len(cacheSignature)]byte
-	n, err := f.ReadAt(head[:], 0)
-	return err == nil && string(head[:n]) == cacheSignature
 }
 
 // vanished reports that an entry is gone.

@@ -40,84 +40,98 @@ func (w *dirWalk) unpin() {
 func (w *dirWalk) entry(ctx context.Context, name source.Name) (more bool, err error) {
 	s := w.s
 	if err := w.pin(); err != nil {
-		return false, s.warn(ctx, string(s.path), err, false)
+		return false, s.warn(ctx, problem{path: string(s.path), err: err, lost: true})
 	}
-	at := w.where.place.child(name.String())
+	if len(s.avoid) > 0 && w.avoided(name) {
+		return true, w.exclude(ctx, name, ByRepository)
+	}
 	e, err := s.out.slot(ctx)
 	if err != nil {
 		return false, err
 	}
-	var st source.Stat
-	if err := source.StatAt(w.fd, name, &st); err != nil {
-		if vanished(err) && at == nil { // it was never there, as far as this snapshot goes
-			return true, nil
-		}
-		return true, s.warn(ctx, string(s.path)+name.String(), err, false)
+	at := w.where.place.child(name.String())
+	f, err := w.look(name, at)
+	if err != nil {
+		return true, s.lost(ctx, name.String(), err)
 	}
-	below := region{whole: w.where.whole, place: at, dev: w.where.dev}
-	through := false
-	if at != nil {
-		below.whole = below.whole || at.whole
-		if st.IsSymlink() && (at.follow || len(at.children) > 0) {
-			through = true
-			if err := source.StatThrough(w.fd, name, &st); err != nil {
-				return true, s.warn(ctx, string(s.path)+name.String(), err, false)
-			}
-			if !st.IsDir() {
-				through = false
-				if err := source.StatAt(w.fd, name, &st); err != nil {
-					return true, s.warn(ctx, string(s.path)+name.String(), err, false)
-				}
-			} else if below.whole && !at.follow {
-				below.whole = false
-				e.problem = ErrThrough
-			}
-		}
-		if at.whole {
-			below.dev = st.Dev
-		}
+	if f.st.IsSocket() {
+		return true, w.exclude(ctx, name, BySocket)
 	}
-	if st.IsSocket() {
-		return true, nil
+	if _, ok := f.st.Type(); !ok {
+		return true, s.lost(ctx, name.String(), ErrType)
 	}
-	if _, ok := st.Type(); !ok {
-		return true, s.warn(ctx, string(s.path)+name.String(), ErrType, false)
+	s.describe(e, name, &f.st, s.device(w.fd, name, &f.st))
+	verdict, reason := w.verdict(e, at)
+	if verdict == Prune && f.st.IsDir() && at != nil && len(at.children) > 0 {
+		verdict, f.below.whole = Exclude, false // of what is below, another source is meant
 	}
-	dev := s.device(w.fd, name, &st)
-	s.describe(e, name, &st, dev)
-	verdict := w.verdict(e, at)
-	if verdict == Prune && st.IsDir() && at != nil && len(at.children) > 0 {
-		verdict, below.whole = Exclude, false // of what is below, another source is meant
+	if verdict == Prune || verdict == Exclude && !f.st.IsDir() {
+		return true, w.excluded(ctx, e, reason)
 	}
-	if verdict == Prune || verdict == Exclude && !st.IsDir() {
-		s.excluded++
-		if s.o.Item == nil {
-			return true, nil
-		}
-		e.op, e.path = opExcluded, string(s.path)+name.String()
-		return true, s.out.commit(ctx)
-	}
-	if st.IsDir() {
-		return true, w.directory(ctx, e, through, below, verdict == Exclude)
+	if f.st.IsDir() {
+		return true, w.directory(ctx, e, f, verdict == Exclude)
 	}
 	e.op = opFile
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+	if f.special {
+		e.special = true
+		e.node.Type, e.node.Rdev = tree.Regular, 0
+		e.node.Links, e.stat.Links = 1, 1 // its names are read one by one
+	} else if f.st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return true, w.other(ctx, e)
 	}
 	return true, s.out.commit(ctx)
 }
 
-// verdict asks the callbacks. The directories above a source are not theirs to
-// judge.
-func (w *dirWalk) verdict(e *entry, at *place) Verdict {
-	if w.s.o.Skip != nil && w.s.o.Skip(e.stat.Dev, e.stat.Ino) {
-		return Prune
+// found is what an entry turns out to be.
+type found struct {
+	st      source.Stat // of what is stored, be it behind a symbolic link
+	below   region
+	through bool // a symbolic link that is stored as the directory behind it
+	special bool // a device or FIFO that is stored as what it delivers
+	problem error
+}
+
+// look asks for an entry's metadata, and follows a symbolic link where that is
+// meant.
+func (w *dirWalk) look(name source.Name, at *place) (f found, err error) {
+	f.below = region{whole: w.where.whole, place: at, dev: w.where.dev}
+	if err := source.StatAt(w.fd, name, &f.st); err != nil {
+		return f, err
 	}
-	meant := w.where.whole || at != nil && at.whole
-	if w.s.o.Filter == nil || !meant {
-		return Include
+	if at != nil {
+		f.below.whole = f.below.whole || at.whole
 	}
-	return w.s.o.Filter(string(w.s.path)+e.node.Name, &e.node)
+	var st source.Stat
+	if f.st.IsSymlink() && at != nil && (at.follow || len(at.children) > 0) {
+		if err := source.StatThrough(w.fd, name, &st); err != nil {
+			return f, err
+		}
+		if st.IsDir() {
+			f.st, f.through = st, true
+			if f.below.whole && !at.follow {
+				f.below.whole = false
+				f.problem = ErrThrough
+			}
+		}
+	}
+	if at != nil && at.whole {
+		f.below.dev = f.st.Dev
+	}
+	if w.s.o.ReadSpecial && (w.where.whole || at.meant()) {
+		switch {
+		case f.st.Readable():
+			f.special = true
+		case f.st.IsSymlink() && source.StatThrough(w.fd, name, &st) == nil && st.Readable():
+			f.st, f.special = st, true
+		}
+	}
+	return f, nil
+}
+
+// excluded sends an entry that is left out for a reason of the options.
+func (w *dirWalk) excluded(ctx context.Context, e *entry, why Reason) error {
+	e.op, e.reason, e.path = opExcluded, why, string(w.s.path)+e.node.Name
+	return w.s.out.commit(ctx)
 }
 
 // other sends a symbolic link, FIFO or device.
@@ -126,66 +140,62 @@ func (w *dirWalk) other(ctx context.Context, e *entry) error {
 	var err error
 	if e.stat.IsSymlink() {
 		if e.node.Target, err = source.ReadlinkAt(w.fd, e.name); err != nil {
-			if vanished(err) {
-				return nil
-			}
-			return w.s.warn(ctx, string(w.s.path)+e.node.Name, err, false)
+			return w.s.lost(ctx, e.node.Name, err)
 		}
 	}
 	e.node.Xattrs, e.problem = source.XattrsAt(w.fd, e.name)
 	return w.s.out.commit(ctx)
 }
 
-// directory sends a directory unless a boundary keeps the walk out of it. It
-// gives up the parent's descriptor.
-func (w *dirWalk) directory(ctx context.Context, e *entry, through bool, below region, drop bool) error {
-	s, name, problem := w.s, e.name, e.problem
+// directory sends a directory unless a boundary keeps the walk out of it, or a
+// tag says that it is not wanted. It gives up the parent's descriptor.
+func (w *dirWalk) directory(ctx context.Context, e *entry, f found, drop bool) error {
+	s, name := w.s, e.name
 	if s.depth >= tree.MaxDepth-1 { // only a file system that makes itself up is so deep
 		return s.hollow(ctx, e, ErrTooDeep)
 	}
-	if hollow, why := w.boundary(e.device, &e.stat, below); hollow {
+	if hollow, why := w.boundary(e.device, &e.stat, f.below); hollow {
 		return s.hollow(ctx, e, why)
 	}
-	if problem != nil {
-		e.problem = nil
-		if err := s.warn(ctx, string(s.path)+name.String(), problem, false); err != nil {
-			return err
-		}
-	}
 	open := w.d.Open
-	if through || !below.whole {
+	if f.through || !f.below.whole {
 		open = w.d.OpenThrough
 	}
 	d, err := open(name)
 	if err != nil {
-		if vanished(err) && below.place == nil {
-			return nil
-		}
-		return s.warn(ctx, string(s.path)+name.String(), err, false)
+		return s.lost(ctx, name.String(), err)
 	}
 	defer d.Close()
 	dev := s.devices[d.Stat.Dev]
 	if dev == nil { // an automounter has mounted it just now
 		fd, err := d.Pin()
 		if err != nil {
-			return s.warn(ctx, string(s.path)+name.String(), err, false)
+			return s.lost(ctx, name.String(), err)
 		}
 		dev = s.device(fd, source.Name{}, &d.Stat)
 		d.Unpin()
-		if hollow, why := w.boundary(dev, &d.Stat, below); hollow {
-			if e, err = s.out.slot(ctx); err != nil {
-				return err
-			}
+		if hollow, why := w.boundary(dev, &d.Stat, f.below); hollow {
 			s.describe(e, name, &d.Stat, dev)
 			return s.hollow(ctx, e, why)
 		}
 	}
+	if f.below.whole && !s.o.KeepTags && len(s.tags(d)) > 0 {
+		if f.below.place == nil || len(f.below.place.children) == 0 {
+			return w.excluded(ctx, e, ByTag)
+		}
+		f.below.whole = false
+	}
+	if f.problem != nil {
+		if err := s.warn(ctx, problem{path: string(s.path) + name.String(), err: f.problem}); err != nil {
+			return err
+		}
+	}
 	w.unpin()
-	return s.inside(ctx, d, name, dev, below, drop)
+	return s.inside(ctx, d, name, dev, f.below, drop)
 }
 
-// boundary reports whether the walk stays out of a directory, and why if that
-// deserves a notice. It never stays out of what was asked for by name.
+// boundary reports whether the walk stays out of a directory, and why. It never
+// stays out of what was asked for by name.
 func (w *dirWalk) boundary(dev *device, st *source.Stat, below region) (hollow bool, why error) {
 	if below.place != nil || st.Dev == w.d.Stat.Dev {
 		return false, nil
@@ -193,5 +203,8 @@ func (w *dirWalk) boundary(dev *device, st *source.Stat, below region) (hollow b
 	if dev.system.Pseudo {
 		return true, ErrPseudo
 	}
-	return w.s.o.OneFileSystem && st.Dev != below.dev, nil
+	if w.s.o.OneFileSystem && st.Dev != below.dev {
+		return true, ErrFileSystem
+	}
+	return false, nil
 }

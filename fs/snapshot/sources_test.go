@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"garret/fs/source"
 	"garret/fs/tree"
 )
@@ -190,7 +192,7 @@ func TestBoundary(t *testing.T) {
 	}{
 		{"same", true, local, 1, region{dev: 1}, false, nil},
 		{"other", false, local, 2, region{dev: 1}, false, nil},
-		{"other, one file system", true, local, 2, region{dev: 1}, true, nil},
+		{"other, one file system", true, local, 2, region{dev: 1}, true, ErrFileSystem},
 		{"other, asked for", true, local, 2, region{dev: 1, place: &place{whole: true}}, false, nil},
 		{"pseudo", false, proc, 2, region{dev: 1}, true, ErrPseudo},
 		{"pseudo, asked for", false, proc, 2, region{dev: 1, place: &place{whole: true}}, false, nil},
@@ -248,11 +250,34 @@ func TestExcluding(t *testing.T) {
 		{"a tag", func(b *bench) {
 			b.write("a/b/.nobackup", nil)
 			b.o.ExcludeIfPresent = []string{".nobackup", "none"}
+		}, without("a/b", "a/b/c", "a/b/c/file", "a/b/other"), 1},
+		{"a tag that is kept", func(b *bench) {
+			b.write("a/b/.nobackup", nil)
+			b.o.ExcludeIfPresent, b.o.KeepTags = []string{".nobackup", "none"}, true
 		}, append(without("a/b/c", "a/b/c/file", "a/b/other"), "a/b/.nobackup"), 2},
 		{"a cache", func(b *bench) {
 			b.write("a/b/CACHEDIR.TAG", tag)
 			b.write("d/CACHEDIR.TAG", tag[:40])
 			b.o.ExcludeCaches = true
+		}, append(without("a/b", "a/b/c", "a/b/c/file", "a/b/other"), "d/CACHEDIR.TAG"), 1},
+		{"all of it is a cache", func(b *bench) {
+			b.write("CACHEDIR.TAG", tag)
+			b.o.ExcludeCaches = true
+		}, []string{}, 6},
+		{"larger", func(b *bench) {
+			b.write("a/x", noise(1, 1001))
+			b.write("d/y", noise(1, 1000))
+			b.o.ExcludeLarger = 1000
+		}, without("a/x"), 1},
+		{"no dump", func(b *bench) {
+			b.flag("a/b", unix.STATX_ATTR_NODUMP)
+			b.flag("d/y", unix.STATX_ATTR_NODUMP)
+			b.o.ExcludeNoDump = true
+		}, without("a/b", "a/b/c", "a/b/c/file", "a/b/other", "d/y"), 2},
+		{"a cache that is kept", func(b *bench) {
+			b.write("a/b/CACHEDIR.TAG", tag)
+			b.write("d/CACHEDIR.TAG", tag[:40])
+			b.o.ExcludeCaches, b.o.KeepTags = true, true
 		}, append(without("a/b/c", "a/b/c/file", "a/b/other"), "a/b/CACHEDIR.TAG", "d/CACHEDIR.TAG"), 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -269,7 +294,99 @@ func TestExcluding(t *testing.T) {
 			if r.Stats.Excluded != c.excluded {
 				t.Errorf("%d excluded, want %d", r.Stats.Excluded, c.excluded)
 			}
+			told := uint64(0)
+			for _, n := range r.Stats.Reasons {
+				told += n
+			}
+			if told != c.excluded {
+				t.Errorf("reasons: %v", r.Stats.Reasons)
+			}
 		})
+	}
+}
+
+// flag sets an inode flag. A test whose file system knows none is skipped.
+func (b *bench) flag(name string, flag int) {
+	b.t.Helper()
+	f, err := os.Open(b.path(name))
+	b.must(err)
+	defer f.Close()
+	if err := unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, flag); err != nil {
+		b.t.Skipf("the file system has no such flag: %v", err)
+	}
+}
+
+// A source within a directory that is tagged is stored all the same.
+func TestSourceBelowTag(t *testing.T) {
+	b := sourceTree(t)
+	b.write("a/.nobackup", nil)
+	b.o.ExcludeIfPresent = []string{".nobackup"}
+	b.o.Sources = b.sub("", "a/b/c")
+	got := paths(t, b.tree(b.run()))
+	want := []string{"", "a", "a/b", "a/b/c", "a/b/c/file", "d", "d/y", "dangling", "link", "z"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+}
+
+// Exact sources are stored without what is below them, and links without a word.
+func TestExactSources(t *testing.T) {
+	b := sourceTree(t)
+	b.o.Exact = true
+	b.o.Sources = b.sub("a/b", "z", "link", "d/y", "a/b/other", "a-", "none")
+	b.write("a-", nil)
+	r := b.run()
+	got := paths(t, b.tree(r))
+	if want := []string{"", "a", "a/b", "a/b/other", "a-", "d", "d/y", "link", "z"}; !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+	b.warned(b.path("none"), fs.ErrNotExist)
+	if !slices.Contains(b.items, "E none") || r.Stats.Errors != 1 || r.Stats.Reasons[HasVanished] != 1 {
+		t.Errorf("%q, %+v", b.items, r.Stats)
+	}
+}
+
+// The order of a walk is that of names, not of whole paths.
+func TestComparePaths(t *testing.T) {
+	sorted := []string{"", "a", "a/b", "a/b/c", "a-", "a-/x", "a.", "b"}
+	for i, a := range sorted {
+		for j, b := range sorted {
+			if c := comparePaths(a, b); (c < 0) != (i < j) || (c > 0) != (i > j) {
+				t.Errorf("%q, %q: %d", a, b, c)
+			}
+		}
+	}
+}
+
+// A list of a hundred thousand files in any order does not take for ever.
+func TestManySources(t *testing.T) {
+	p := &place{}
+	var found []planned
+	for i := range 100_000 {
+		found = append(found, planned{rel: "dir/" + nameOf((i*7919)%100_000)})
+	}
+	slices.SortFunc(found, func(a, b planned) int { return comparePaths(a.rel, b.rel) })
+	for _, f := range found {
+		p.add(f.rel, false, true)
+	}
+	if dir := p.child("dir"); len(dir.children) != 100_000 || !dir.child(nameOf(77)).meant() || dir.meant() {
+		t.Error("not all of them are there")
+	}
+}
+
+// A mount that nobody serves any more is not even asked for its metadata.
+func TestSkipMounts(t *testing.T) {
+	b := sourceTree(t)
+	b.o.SkipMounts = []string{b.path("a/b"), "/elsewhere/d"}
+	got := paths(t, b.tree(b.run()))
+	if want := []string{"", "a", "a/x", "d", "d/y", "dangling", "link", "z"}; !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+	b.must(os.Symlink(b.dir, b.path("self")))
+	b.o.Root, b.o.Sources = "", []string{b.path("self") + "/a"} // under another name
+	got = paths(t, b.tree(b.run()))
+	if strings.Contains(strings.Join(got, " "), "/b") || !slices.Contains(b.items, "x "+strings.TrimPrefix(b.path("self/a/b"), "/")) {
+		t.Errorf("got %q", got)
 	}
 }
 

@@ -47,7 +47,7 @@ func RunReader(ctx context.Context, o Options, path string, in io.Reader) (*Resu
 	if err := a.readAll(ctx, e, in); err != nil {
 		return nil, err
 	}
-	if err := a.done(ctx, e, Added); err != nil {
+	if err := a.done(ctx, e, Stdin); err != nil {
 		return nil, err
 	}
 	for a.depth > 0 {
@@ -55,7 +55,7 @@ func RunReader(ctx context.Context, o Options, path string, in io.Reader) (*Resu
 			return nil, err
 		}
 	}
-	return &Result{Root: a.root, Stats: a.stats, Devices: a.deviceList(), Warnings: a.warnings}, nil
+	return a.result(a.root, a.stats), nil
 }
 
 // readAll stores a stream as the content of e.

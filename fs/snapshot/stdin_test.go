@@ -29,7 +29,7 @@ func TestRunReader(t *testing.T) {
 			t.Errorf("%+v", r.Stats)
 		}
 	}
-	if !slices.Contains(b.items, "A dumps/db.sql") {
+	if !slices.Contains(b.items, "i dumps/db.sql") {
 		t.Errorf("%q", b.items)
 	}
 }

@@ -1,7 +1,9 @@
 package snapshot
 
 import (
+	"bytes"
 	"context"
+	"slices"
 
 	"garret/fs/tree"
 	"garret/index"
@@ -39,8 +41,11 @@ func (a *assembler) file(ctx context.Context, e *entry) error {
 		return nil
 	}
 	status := Added
-	if e.known {
+	if e.before != nil {
 		status = Modified
+		if sameFile(&e.node, e.before) {
+			status = Unchanged
+		}
 	}
 	if e.changed != nil {
 		a.warn(a.entryPath(e), e.changed, false)
@@ -53,14 +58,19 @@ func (a *assembler) file(ctx context.Context, e *entry) error {
 func (a *assembler) done(ctx context.Context, e *entry, s Status) error {
 	a.problem(e)
 	switch {
+	case s == Unchanged && e.how == fromReader:
+		a.stats.Same++
 	case s == Unchanged:
 		a.stats.Unmodified++
 	case s == Link:
 		a.stats.Linked++
-	case e.known:
+	case e.before != nil:
 		a.stats.Modified++
 	default:
 		a.stats.New++
+	}
+	if s == Changed {
+		a.stats.Changed++
 	}
 	if p := a.o.Progress; p != nil && (e.how != fromReader || len(e.node.Content.Inline) > 0) {
 		p.Bytes.Add(e.node.Size)
@@ -87,58 +97,106 @@ func (a *assembler) linked(e *entry) bool {
 	return false
 }
 
+// sameFile reports whether a file that was read is what it was in the parent,
+// which needs a look into the source to be sure of.
+func sameFile(n, before *tree.Node) bool {
+	return n.Mode == before.Mode && n.UID == before.UID && n.GID == before.GID && n.Size == before.Size &&
+		n.ModTime == before.ModTime && n.ChangeTime == before.ChangeTime &&
+		bytes.Equal(n.Content.Inline, before.Content.Inline) && slices.Equal(n.Content.Parts, before.Content.Parts) &&
+		n.Content.Pages == before.Content.Pages
+}
+
+// taking is how far the file is that a reader is sending.
+type taking struct {
+	begun    *tree.Node // its metadata, of one that takes a while
+	parts    int
+	first    tree.Part // most files have one part, which needs no builder
+	progress uint64    // bytes that have been counted
+}
+
 // take stores the content that a reader sends.
 func (a *assembler) take(ctx context.Context, e *entry) error {
-	var parts int
-	var first tree.Part
-	for {
-		if err := a.stopped(); err != nil {
+	a.taking = taking{}
+	if e.how == fromReader && e.parent != nil {
+		if err := a.beginning(ctx, e); err != nil {
 			return err
 		}
-		var p piece
-		select {
-		case p = <-e.pieces:
+	}
+	for {
+		if err := a.pause(ctx); err != nil {
+			return err
+		}
+		p, err := a.next(ctx, e)
+		switch {
+		case err != nil:
+			return err
+		case p.last:
+			return a.taken(ctx, e)
+		case p.begun != nil:
+			a.taking.begun = p.begun
+		case p.notice != nil:
+			a.warn(a.entryPath(e), p.notice, true)
+		case p.restart:
+			a.restart()
 		default:
-			select {
-			case p = <-e.pieces:
-			case <-a.o.Stop:
-				return errStopped
-			case <-ctx.Done():
-				return ctx.Err()
+			if err := a.piece(ctx, e, &p); err != nil {
+				return err
 			}
-		}
-		if p.last {
-			break
-		}
-		if p.hashing != nil {
-			var err error
-			if p.part.ID, err = p.hashing.wait(ctx); err != nil {
+			if err := a.part(ctx, e, p.part); err != nil {
 				return err
 			}
 		}
-		if err := a.piece(ctx, e, &p); err != nil {
-			return err
-		}
-		// Most files have one part, which needs no builder.
-		switch parts++; parts {
-		case 1:
-			first = p.part
-			continue
-		case 2:
-			if err := a.content.Add(ctx, first); err != nil {
-				return a.storeError(e.name.String(), err)
+	}
+}
+
+// next waits for the file's next piece, and makes checkpoints meanwhile.
+func (a *assembler) next(ctx context.Context, e *entry) (p piece, err error) {
+	select {
+	case p = <-e.pieces:
+		return p, nil
+	default:
+	}
+	for {
+		select {
+		case p = <-e.pieces:
+			return p, nil
+		case <-a.o.Stop:
+			return p, errStopped
+		case <-a.timer:
+			if err := a.checkpoint(ctx); err != nil {
+				return p, err
 			}
+		case <-ctx.Done():
+			return p, ctx.Err()
 		}
-		if err := a.content.Add(ctx, p.part); err != nil {
+	}
+}
+
+// part adds one to the file's content.
+func (a *assembler) part(ctx context.Context, e *entry, p tree.Part) error {
+	t := &a.taking
+	switch t.parts++; t.parts {
+	case 1:
+		t.first = p
+		return nil
+	case 2:
+		if err := a.content.Add(ctx, t.first); err != nil {
 			return a.storeError(e.name.String(), err)
 		}
 	}
+	return a.storeError(e.name.String(), a.content.Add(ctx, p))
+}
+
+// taken completes the content of a file.
+func (a *assembler) taken(ctx context.Context, e *entry) error {
+	t := a.taking
+	a.taking = taking{}
 	a.stats.BytesRead += uint64(len(e.node.Content.Inline))
-	switch parts {
+	switch t.parts {
 	case 0:
 		return nil
 	case 1:
-		e.onePart[0] = first
+		e.onePart[0] = t.first
 		e.node.Content.Parts = e.onePart[:]
 		return nil
 	}
@@ -147,8 +205,79 @@ func (a *assembler) take(ctx context.Context, e *entry) error {
 	return a.storeError(e.name.String(), err)
 }
 
+// restart drops what has come of a file. What is stored of it is stored; most
+// of it will come again.
+func (a *assembler) restart() {
+	if p := a.o.Progress; p != nil {
+		p.Bytes.Add(-a.taking.progress)
+	}
+	a.taking = taking{begun: a.taking.begun}
+	a.content.Reset()
+}
+
+// beginning takes over the parts of an unfinished file; the reader goes on from
+// their end. When they cannot be read, which they could when the file was
+// matched, what the reader sends is of no use, and it is read once more.
+func (a *assembler) beginning(ctx context.Context, e *entry) error {
+	var failed error
+	err := e.parent.Tree.Parts(ctx, e.prior, 0, func(_ uint64, p tree.Part) bool {
+		failed = a.part(ctx, e, p)
+		return failed == nil
+	})
+	if failed != nil || ctx.Err() != nil {
+		return firstError(failed, ctx.Err())
+	}
+	if err == nil {
+		e.from.Close()
+		a.taking.progress = e.prior.Size
+		if p := a.o.Progress; p != nil {
+			p.Bytes.Add(e.prior.Size)
+		}
+		return nil
+	}
+	for {
+		p, err := a.next(ctx, e)
+		if err != nil {
+			return err
+		}
+		if p.last {
+			break
+		}
+		if p.hashing != nil {
+			if _, err := p.hashing.wait(ctx); err != nil {
+				return err
+			}
+		}
+		if p.ring != nil {
+			p.ring.release(p.release)
+		}
+	}
+	a.restart()
+	a.taking = taking{}
+	e.parent, e.resume, e.failed, e.changed, e.problem = nil, 0, nil, nil, nil
+	e.node.Content = tree.Content{}
+	a.again(e)
+	return nil
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // piece stores a chunk and gives its memory back.
 func (a *assembler) piece(ctx context.Context, e *entry, p *piece) error {
+	if p.hashing != nil {
+		var err error
+		if p.part.ID, err = p.hashing.wait(ctx); err != nil {
+			return err
+		}
+	}
+	a.taking.progress += p.part.Length
 	if prog := a.o.Progress; prog != nil {
 		prog.Bytes.Add(p.part.Length)
 		prog.BytesRead.Add(uint64(len(p.data)))
@@ -193,7 +322,7 @@ func (a *assembler) unmodified(ctx context.Context, e *entry) (ok bool, err erro
 		return false, ctx.Err()
 	}
 	a.content.Reset()
-	e.how, e.node.Content, e.node.Digest = fromReader, tree.Content{}, nil
+	e.how, e.parent, e.node.Content, e.node.Digest = fromReader, nil, tree.Content{}, nil
 	a.again(e)
 	return false, nil
 }

@@ -19,26 +19,48 @@ const (
 	coarseTick = 2 * time.Second
 )
 
+// Detection says what has to be the same for a file to be unchanged, which is
+// then not read.
+type Detection uint8
+
+// Detections. A file system that makes up inode numbers (some FUSE ones), or one
+// that sets change times without need, wants one that does not look at those;
+// who can set a file's modification time can hide a change from these.
+const (
+	CtimeSizeInode Detection = iota // change time, modification time, size, inode
+	MtimeSizeInode
+	MtimeSize
+	AlwaysRead // read every file; one that turns out to have the parent's content counts as unchanged
+	Rechunk    // read every file, as if there were no parent
+)
+
 // unchanged reports whether a file's content is still what the parent's node
 // says, as far as metadata can tell. Whether its blobs are there is another
 // question.
-func unchanged(st *source.Stat, dev *device, prior *tree.Node, p *Parent, ignoreInode bool) bool {
-	return prior.Type == tree.Regular &&
-		prior.Size == st.Size &&
-		prior.ModTime == st.ModTime &&
-		prior.ChangeTime == st.ChangeTime &&
-		(ignoreInode || prior.Inode == st.Ino) &&
-		!young(st, dev, prior, p)
+func (d Detection) unchanged(st *source.Stat, dev *device, prior *tree.Node, p *Parent) bool {
+	return prior.Type == tree.Regular && prior.Size == st.Size && d.same(st, dev, prior, p)
+}
+
+// same is unchanged but for the size.
+func (d Detection) same(st *source.Stat, dev *device, prior *tree.Node, p *Parent) bool {
+	switch {
+	case d >= AlwaysRead,
+		prior.ModTime != st.ModTime,
+		d == CtimeSizeInode && prior.ChangeTime != st.ChangeTime,
+		d != MtimeSize && prior.Inode != st.Ino:
+		return false
+	}
+	return !d.young(st, dev, prior, p)
 }
 
 // young reports whether one of a file's times could be given to it again by a
 // change after the parent run read it.
-func young(st *source.Stat, dev *device, prior *tree.Node, p *Parent) bool {
+func (d Detection) young(st *source.Stat, dev *device, prior *tree.Node, p *Parent) bool {
 	network, newest := dev.network(), tree.Time{}
 	if int(prior.Device) < len(p.Devices) {
-		d := p.Devices[prior.Device]
-		network = network || d.Network
-		newest = d.Newest
+		device := p.Devices[prior.Device]
+		network = network || device.Network
+		newest = device.Newest
 	}
 	tick := fineTick
 	// Whole seconds in a time that only the kernel sets: the file system keeps
@@ -47,12 +69,16 @@ func young(st *source.Stat, dev *device, prior *tree.Node, p *Parent) bool {
 		tick = coarseTick
 	}
 	trusted := tree.TimeOf(p.Started.Add(-tick))
-	if st.ModTime.Compare(trusted) > 0 || st.ChangeTime.Compare(trusted) > 0 {
+	ctime := st.ChangeTime
+	if d != CtimeSizeInode {
+		ctime = st.ModTime // the other is not looked at
+	}
+	if st.ModTime.Compare(trusted) > 0 || ctime.Compare(trusted) > 0 {
 		return true
 	}
 	// Started says nothing about another machine's clock. The newest time met
 	// there is the nearest thing to what that clock showed.
-	return network && !newest.IsZero() && (st.ModTime == newest || st.ChangeTime == newest)
+	return network && !newest.IsZero() && (st.ModTime == newest || ctime == newest)
 }
 
 // newer returns the later of t and the change time of a regular file. A

@@ -81,18 +81,14 @@ func (s *Stat) SameVersion(t *Stat) bool {
 		s.ModTime == t.ModTime && s.ChangeTime == t.ChangeTime
 }
 
-// Sparse reports whether fewer blocks are allocated than the size needs: only
-// then can there be a hole worth asking for.
+// Sparse reports whether fewer blocks are allocated than the size needs: then
+// there is a hole. There may be one otherwise too, beside blocks that hold
+// attributes or lie beyond the end.
 func (s *Stat) Sparse() bool { return s.Blocks < s.Size/512 }
 
-// inodeFlags are the flags of FS_IOC_GETFLAGS that statx tells too, so that no
-// file has to be opened for them. The bits are the same numbers in both.
-const inodeFlags = unix.STATX_ATTR_COMPRESSED | unix.STATX_ATTR_IMMUTABLE |
-	unix.STATX_ATTR_APPEND | unix.STATX_ATTR_NODUMP
-
 // Fill sets the metadata of n that s holds, all but the device ordinal, the
-// access time and what takes another system call. It leaves the name, content
-// and directory totals alone.
+// access time and what takes another system call; of the inode flags those that
+// statx tells. It leaves the name, content and directory totals alone.
 func (s *Stat) Fill(n *tree.Node, names *Accounts) {
 	n.Type, _ = s.Type()
 	n.Mode = s.Mode & 0o7777
@@ -100,7 +96,7 @@ func (s *Stat) Fill(n *tree.Node, names *Accounts) {
 	n.User, n.Group = names.User(s.UID), names.Group(s.GID)
 	n.ModTime, n.ChangeTime, n.BirthTime = s.ModTime, s.ChangeTime, s.BirthTime
 	n.Inode, n.Links, n.Rdev = s.Ino, s.Links, s.Rdev
-	n.Flags = uint32(s.Attributes & inodeFlags)
+	n.Flags = uint32(s.Attributes & statFlags)
 	n.Size = 0
 	if n.Type == tree.Regular {
 		n.Size = s.Size

@@ -19,7 +19,7 @@ func (t *Tree) At(ctx context.Context, pos uint64) (Entry, error) {
 	}
 	d := dir{t.root.Dir, 0}
 	var up span // the page in which the directory stands
-	s := t.hints.find(pos)
+	s := t.hints.Load().find(pos)
 	for {
 		var l leaf
 		var err error
@@ -42,7 +42,7 @@ func (t *Tree) At(ctx context.Context, pos uint64) (Entry, error) {
 				return Entry{}, err
 			}
 			if !hinted {
-				t.hints.remember(pos, span{d.pos, l.first, l.ref}, up)
+				t.hintTable().remember(pos, span{d.pos, l.first, l.ref}, up)
 			}
 			return Entry{pos, d.pos, n}, nil
 		}
@@ -97,7 +97,23 @@ const (
 	coarseBits = 11 // and in a coarse one
 )
 
+// hintTable returns the tree's table, which is made when it is first needed: of
+// thousands of open trees few are ever asked for positions.
+func (t *Tree) hintTable() *hintTable {
+	h := t.hints.Load()
+	if h == nil {
+		h = new(hintTable)
+		if !t.hints.CompareAndSwap(nil, h) {
+			h = t.hints.Load()
+		}
+	}
+	return h
+}
+
 func (h *hintTable) find(pos uint64) *span {
+	if h == nil {
+		return nil
+	}
 	if s := h.fine[pos>>fineBits%hints].Load(); s.covers(pos) {
 		return s
 	}

@@ -1,6 +1,10 @@
 package view
 
-import "garret/fs/tree"
+import (
+	"sync/atomic"
+
+	"garret/fs/tree"
+)
 
 // Options tunes a Tree; the zero value is fine.
 type Options struct {
@@ -21,7 +25,7 @@ type Tree struct {
 	loader tree.Loader
 	root   *tree.Node
 	pages  *PageCache
-	hints  hintTable
+	hints  atomic.Pointer[hintTable] // nil until At has ended in a page
 }
 
 // Entry is a node and where it stands in the tree.
