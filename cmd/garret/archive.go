@@ -2,20 +2,29 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"garret/fs/mount"
+	"garret/fs/tree"
 	"garret/fs/view"
 	"garret/store"
 )
 
 // archive shows the repository's snapshots to the mount.
-type archive struct{ *opened }
+type archive struct {
+	*opened
+	records *store.Records
+}
 
 // Snapshots lists the readable snapshots. Damaged records do not hide the
 // others.
 func (a *archive) Snapshots(ctx context.Context) ([]mount.Snapshot, error) {
-	snaps, _, err := a.Repository.Snapshots(ctx)
+	snaps, _, err := a.records.Snapshots(ctx)
 	if err != nil {
+		return nil, err
+	}
+	// A repository that was moved away has no snapshots, but has not lost them.
+	if err := a.Present(ctx); err != nil {
 		return nil, err
 	}
 	list := make([]mount.Snapshot, len(snaps))
@@ -35,6 +44,13 @@ func (a *archive) Open(ctx context.Context, id string) (*view.Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, _, err := a.tree(ctx, parsed)
-	return t, err
+	data, err := a.records.Root(ctx, parsed)
+	if err != nil {
+		return nil, err
+	}
+	root, err := tree.ParseNode(data)
+	if err != nil {
+		return nil, fmt.Errorf("snapshot %s: %w", parsed.Short(), err)
+	}
+	return view.New(a.reader, root, view.Options{Pages: a.pages}), nil
 }

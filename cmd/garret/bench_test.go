@@ -7,9 +7,13 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"garret/fs/restore"
 	"garret/fs/view"
+	"garret/store"
 	"garret/store/backend"
 	"garret/store/backend/local"
 	"garret/store/backend/mem"
@@ -44,6 +48,34 @@ func BenchmarkSnapshot(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkSnapshotParity shows what parity costs: first snapshots with and
+// without it, taken in turn. The process's CPU time counts, since what runs
+// beside the rest on an idle core costs those who have none.
+func BenchmarkSnapshotParity(b *testing.B) {
+	source := filepath.Join(goRoot(b), "src")
+	var cpu [2]time.Duration
+	for b.Loop() {
+		for i, percent := range []int{0, store.DefaultParity} {
+			r := newRepositoryWithParity(b, mem.New(), percent)
+			runtime.GC()
+			before := cpuTime(b)
+			r.snapshot(source)
+			cpu[i] += cpuTime(b) - before
+		}
+	}
+	b.ReportMetric(100*(cpu[1].Seconds()/cpu[0].Seconds()-1), "%cpu-more")
+}
+
+// cpuTime is what this process has used so far.
+func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // BenchmarkUnchanged is a snapshot of what the one before it has already.

@@ -64,14 +64,14 @@ func (u *user) initCheap() {
 		u.Fatal(err)
 	}
 	defer b.Close()
-	initRepository(u, b)
+	initRepository(u, b, store.DefaultParity)
 }
 
-func initRepository(t testing.TB, b backend.Backend) {
+func initRepository(t testing.TB, b backend.Backend, parity int) {
 	t.Helper()
 	if _, err := store.Init(t.Context(), b, store.InitOptions{
 		Suite: keys.SuiteAES256GCM, Chunker: chunking.Default(), Compression: codec.Default,
-		Passphrase: keys.Passphrase(testPassphrase), KDF: cheapKDF,
+		Passphrase: keys.Passphrase(testPassphrase), KDF: cheapKDF, Parity: parity,
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -27,8 +27,11 @@ func TestFenceAnywhere(t *testing.T) {
 	undisturbed := faulty.New(start.Clone())
 	crashSnapshot(t, undisturbed, source)
 	total := undisturbed.Count(faulty.Put)
-	for n := 2; n <= total; n++ { // the first is the lease, which there must be to be given up on
-		if testing.Short() && n < total-1 {
+	// The first put is the lease, which there must be to be given up on. The last
+	// is the snapshot's second copy: who gives up on the run then finds the
+	// snapshot listed, and takes nothing away that it needs.
+	for n := 2; n < total; n++ {
+		if testing.Short() && n < total-2 {
 			continue
 		}
 		t.Run(fmt.Sprintf("before put %d of %d", n, total), func(t *testing.T) {

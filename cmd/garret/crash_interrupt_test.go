@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"garret/store"
+	"garret/store/backend"
 	"garret/store/backend/faulty"
 	"garret/store/backend/mem"
 )
@@ -101,7 +103,7 @@ func TestInterrupted(t *testing.T) {
 		t.Errorf("of a partial snapshot that stays it says: %s", &run.stderr)
 	}
 	crashCompare(t, storage, snap.ID, source)
-	if left := crashNames(t, storage, "history"); len(left) != 2 {
+	if left := crashNames(t, storage, "history"); len(left) != 3 { // one with its second copy, one without
 		t.Errorf("records: %v", left)
 	}
 	// The next run does that too, and has nothing to read.
@@ -141,4 +143,103 @@ func TestInterruptedAnywhere(t *testing.T) {
 			crashWhole(t, storage, source)
 		})
 	}
+}
+
+// checkpointing runs a job that makes a checkpoint as often as it can.
+func (r *crashRun) checkpointing(ctx context.Context, b backend.Backend) (*store.Snapshot, error) {
+	repo, err := crashOpen(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	job := &snapshotJob{
+		snapshotCmd: &snapshotCmd{Paths: []string{r.source}, Root: r.source, Host: "host", Checkpoint: time.Millisecond},
+		app:         &app{stdout: &r.stderr, stderr: &r.stderr, interrupted: r.interrupted},
+		repo:        repo,
+	}
+	snap, err := job.run(ctx)
+	if err != nil {
+		job.tellKept()
+	}
+	return snap, err
+}
+
+// When the backend is lost for good, the run fails and the last checkpoint
+// stays: the next run goes on from there, in the middle of a file too.
+func TestBackendIsLost(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	source := crashSource(t, 3<<20)
+	start := mem.New()
+	if err := crashInit(t.Context(), start); err != nil {
+		t.Fatal(err)
+	}
+	whole := crashSnapshot(t, start.Clone(), source).Totals
+	helped := false
+	for _, puts := range []int{3, 20, 60, 100} {
+		t.Run(fmt.Sprintf("after %d puts", puts), func(t *testing.T) {
+			storage := start.Clone()
+			b := faulty.New(storage)
+			left := puts
+			b.FailIf(func(c faulty.Call) bool {
+				if c.Op == faulty.Put {
+					left--
+				}
+				return left < 0
+			}, faulty.Fault{Err: errFault})
+			run := crashRun{source: source}
+			switch _, err := run.checkpointing(t.Context(), b); {
+			case err == nil && left >= 0:
+				return // it had few checkpoints to store, and came to its end
+			case !errors.Is(err, errFault):
+				t.Fatalf("it ends with %v", err)
+			}
+			snaps := crashCheck(t, storage)
+			kept := strings.Count(run.stderr.String(), "is kept as partial snapshot")
+			if len(snaps) < kept || len(snaps) > 2 { // the one before may be there too
+				t.Fatalf("%d partial snapshots are left; it says: %s", len(snaps), &run.stderr)
+			}
+			next := crashWhole(t, storage, source)
+			if len(snaps) == 0 {
+				return
+			}
+			had := snaps[len(snaps)-1].Totals
+			if !snaps[len(snaps)-1].Partial || next.Totals.BytesRead > whole.BytesRead-had.Bytes/2 {
+				t.Errorf("it reads %d of %d bytes, though %d are in a checkpoint", next.Totals.BytesRead, whole.BytesRead, had.Bytes)
+			}
+			helped = helped || had.Bytes > 0
+		})
+	}
+	if !helped {
+		t.Error("no run had a checkpoint")
+	}
+}
+
+// A run that makes checkpoints all the time leaves the same as one that makes
+// none, and no other snapshot.
+func TestCheckpointsAreRemoved(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	source := crashSource(t, 1<<20)
+	storage := mem.New()
+	if err := crashInit(t.Context(), storage); err != nil {
+		t.Fatal(err)
+	}
+	records := 0
+	b := faulty.New(storage)
+	b.Add(func(c faulty.Call) faulty.Fault {
+		if c.Op == faulty.Put && strings.HasPrefix(c.Name, "history/") {
+			records++
+		}
+		return faulty.Fault{}
+	})
+	run := crashRun{source: source}
+	snap, err := run.checkpointing(t.Context(), b)
+	if err != nil || snap.Partial || run.stderr.Len() != 0 {
+		t.Fatalf("%v, %v, it says: %s", snap, err, &run.stderr)
+	}
+	if records < 4 { // two copies each
+		t.Errorf("%d records were written: no checkpoint among them", records)
+	}
+	if snaps := crashCheck(t, storage); len(snaps) != 1 || snaps[0].ID != snap.ID {
+		t.Errorf("%d snapshots", len(snaps))
+	}
+	crashCompare(t, storage, snap.ID, source)
 }

@@ -55,10 +55,10 @@ func (c *mountCmd) background(ctx context.Context, a *app) error {
 	defer readyRead.Close()
 	defer readyWrite.Close()
 
-	args := append([]string{}, os.Args[1:]...)
 	// Before the rest: what follows "--" would be no option.
-	args = append([]string{"mount", fmt.Sprintf("--ready-fd=%d", readyFD)}, withoutCommand(args)...)
+	args := append([]string{"mount", fmt.Sprintf("--ready-fd=%d", readyFD)}, withoutCommand(a.args)...)
 	cmd := exec.Command(self, args...)
+	cmd.Args[0] = "garret" // not mount.fuse.garret, by which name it takes other arguments
 	cmd.Env = environment(given)
 	cmd.Stderr = os.Stderr
 	cmd.ExtraFiles = []*os.File{passRead, readyWrite}

@@ -31,7 +31,7 @@ var freeze = flag.Bool("freeze", false, "make testdata/frozen anew")
 const (
 	frozenRepo     = "testdata/frozen/repo"
 	frozenManifest = "testdata/frozen/manifest.jsonl"
-	frozenBytes    = 200 << 10 // at most
+	frozenBytes    = 400 << 10 // at most
 )
 
 func TestFrozen(t *testing.T) {
@@ -96,7 +96,7 @@ func makeFrozen(t *testing.T) {
 		Chunker:     chunking.Params{Algorithm: chunking.FastCDC, Min: 2 << 10, Avg: 8 << 10, Max: 32 << 10},
 		Compression: codec.Default, Label: "frozen",
 		Passphrase: keys.Passphrase(testPassphrase), KDF: cheapKDF,
-		FrameSize: 16 << 10, PackSize: 64 << 10,
+		FrameSize: 16 << 10, PackSize: 64 << 10, Parity: store.DefaultParity,
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func makeFrozen(t *testing.T) {
 	if err := os.Rename(filepath.Join(source, "dir"), filepath.Join(source, "renamed \xfe")); err != nil {
 		t.Fatal(err)
 	}
-	inserted := append([]byte("inserted "), pattern(100<<10)...)
+	inserted := append([]byte("inserted "), letters16(100<<10)...)
 	if err := os.WriteFile(filepath.Join(source, "chunks"), inserted, 0o640); err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"garret/chunking"
 	"garret/cmd/garret/internal/term"
@@ -19,6 +21,7 @@ type initCmd struct {
 	Compression codec.Method `default:"auto" help:"none, lz4, s2, zstd[,1-22], zlib[,1-9], lzma[,1-9]; or auto[,…]: stored as it is where compressing would not pay."`
 	Chunker     string       `default:"fastcdc" enum:"fastcdc,fixed" help:"How file content is cut: fastcdc by content, fixed at fixed sizes (block devices, database files)."`
 	ChunkSize   int          `default:"512" placeholder:"KIB" help:"Average (fastcdc) or exact (fixed) size of chunks, KiB."`
+	Parity      percentage   `default:"5%" placeholder:"N%" help:"Redundancy by which repair heals what has rotted, in percent of what is stored; 0 for none (storage that has its own)."`
 	Label       string       `help:"Name of the first key slot."`
 	JSON        bool         `name:"json" help:"Print one JSON object."`
 }
@@ -62,7 +65,7 @@ func (c *initCmd) Run(ctx context.Context, a *app) error {
 	defer b.Close()
 	config, err := store.Init(ctx, b, store.InitOptions{
 		Suite: c.Encryption, Chunker: params, Compression: c.Compression,
-		Label: c.Label, Passphrase: keys.Passphrase(pass), KDF: c.Encryption.DefaultKDF(),
+		Parity: int(c.Parity), Label: c.Label, Passphrase: keys.Passphrase(pass), KDF: c.Encryption.DefaultKDF(),
 	})
 	if err != nil {
 		return fmt.Errorf("create %s: %w", place, err)
@@ -76,5 +79,18 @@ func (c *initCmd) Run(ctx context.Context, a *app) error {
 	} else {
 		fmt.Fprintln(a.stderr, "garret: without the passphrase nothing in it can be read again, by nobody; keep it where the repository is not")
 	}
+	return nil
+}
+
+// percentage is a whole number of percent, with or without the sign.
+type percentage int
+
+// UnmarshalText reads "5%" or "5".
+func (p *percentage) UnmarshalText(text []byte) error {
+	n, err := strconv.Atoi(strings.TrimSuffix(string(text), "%"))
+	if err != nil || n < 0 || n > store.MaxParity {
+		return fmt.Errorf("%q is not a percentage from 0 to %d", text, store.MaxParity)
+	}
+	*p = percentage(n)
 	return nil
 }

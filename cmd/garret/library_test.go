@@ -25,8 +25,13 @@ type memoryRepository struct {
 
 func newMemoryRepository(t testing.TB, b backend.Backend) *memoryRepository {
 	t.Helper()
+	return newRepositoryWithParity(t, b, store.DefaultParity)
+}
+
+func newRepositoryWithParity(t testing.TB, b backend.Backend, percent int) *memoryRepository {
+	t.Helper()
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	initRepository(t, b)
+	initRepository(t, b, percent)
 	locked, err := store.Open(t.Context(), b)
 	if err != nil {
 		t.Fatal(err)

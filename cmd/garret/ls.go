@@ -3,9 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"io/fs"
 	"strconv"
 
+	"golang.org/x/sys/unix"
+
 	"garret/cmd/garret/internal/term"
+	"garret/fs/pattern"
 	"garret/fs/tree"
 	"garret/fs/view"
 )
@@ -15,6 +20,7 @@ type lsCmd struct {
 	Long      bool   `short:"l" help:"Show mode, owner, size and time."`
 	Recursive bool   `short:"R" help:"List what is below, too."`
 	JSON      bool   `name:"json" help:"Print one JSON object a line."`
+	patternFlags
 }
 
 // nodeJSON is an entry of a tree for programs.
@@ -32,23 +38,33 @@ type nodeJSON struct {
 	Inode  uint64     `json:"inode"`
 	Links  uint64     `json:"links"`
 	Target *term.Path `json:"target,omitempty"`
+	Device string     `json:"device,omitempty"` // of a device, major:minor
+	Flags  uint32     `json:"flags,omitempty"`  // of the inode, as FS_IOC_GETFLAGS has them
 }
 
-const timeFormat = "2006-01-02T15:04:05.999999999Z07:00"
+const (
+	timeFormat = "2006-01-02T15:04:05.999999999Z07:00"
+	listTime   = "2006-01-02 15:04:05" // local, for people
+)
 
 func newNodeJSON(path string, n *tree.Node) nodeJSON {
 	j := nodeJSON{
 		Path: term.JSONPath(path), Type: typeName(n.Type), Mode: fmt.Sprintf("%04o", n.Mode),
 		UID: n.UID, GID: n.GID, User: n.User, Group: n.Group, Size: n.Size,
 		MTime: n.ModTime.Time().UTC().Format(timeFormat), CTime: n.ChangeTime.Time().UTC().Format(timeFormat),
-		Inode: n.Inode, Links: n.Links,
+		Inode: n.Inode, Links: n.Links, Flags: n.Flags,
 	}
 	if n.Type == tree.Symlink {
 		target := term.JSONPath(n.Target)
 		j.Target = &target
 	}
+	if n.Type == tree.BlockDevice || n.Type == tree.CharDevice {
+		j.Device = deviceName(n.Rdev)
+	}
 	return j
 }
+
+func deviceName(rdev uint64) string { return fmt.Sprintf("%d:%d", unix.Major(rdev), unix.Minor(rdev)) }
 
 func typeName(t tree.Type) string {
 	switch t {
@@ -108,6 +124,10 @@ func modeString(n *tree.Node) string {
 }
 
 func (c *lsCmd) Run(ctx context.Context, a *app) (err error) {
+	patterns, err := c.selection(nil)
+	if err != nil {
+		return err
+	}
 	o, err := a.openReader(ctx, readCache)
 	if err != nil {
 		return err
@@ -122,34 +142,39 @@ func (c *lsCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	out := newListing(a.stdout)
-	show := func(path string, e view.Entry) error {
+	show := func(path string, n *tree.Node) error {
 		switch {
 		case c.JSON:
-			return printJSON(out, newNodeJSON(path, e.Node))
+			return printJSON(out, newNodeJSON(path, n))
 		case c.Long:
-			owner, group := ownerNames(e.Node)
-			_, err := fmt.Fprintf(out, "%s %-8s %-8s %12d %s %s%s\n", modeString(e.Node), owner, group, e.Size,
-				e.ModTime.Time().Local().Format("2006-01-02 15:04:05"), term.Name(path), linkSuffix(e.Node))
-			return err
-		default:
-			_, err := fmt.Fprintln(out, term.Name(path))
-			return err
+			return printLong(out, path, n)
 		}
+		_, err := fmt.Fprintln(out, term.Name(path))
+		return err
 	}
 	switch {
-	case from.Type != tree.Directory:
-		err = show(path, from)
-	case c.Recursive:
-		err = t.Walk(ctx, from, func(p string, e view.Entry) error {
-			if p == "" {
-				return nil
+	case from.Type != tree.Directory || c.Recursive:
+		err = walkSelected(ctx, t, from, path, patterns, func(p string, e view.Entry) error {
+			if p == path && e.Type == tree.Directory {
+				return nil // what is in it is asked for
 			}
-			return show(joinPath(path, p), e)
+			return show(p, e.Node)
 		})
 	default:
-		err = listOne(ctx, t, from, path, show)
+		err = listOne(ctx, t, from, path, func(p string, e view.Entry) error {
+			if patterns.Verdict(p) != pattern.Include {
+				return nil
+			}
+			return show(p, e.Node)
+		})
 	}
-	return firstError(err, out.Flush())
+	if err = firstError(err, out.Flush()); err != nil {
+		return err
+	}
+	if !c.Recursive {
+		return nil // roots of patterns may be further below
+	}
+	return a.warnUnmatched(patterns)
 }
 
 // listOne shows the entries of one directory.
@@ -160,6 +185,34 @@ func listOne(ctx context.Context, t *view.Tree, dir view.Entry, path string, sho
 		return failed == nil
 	})
 	return firstError(failed, err)
+}
+
+// walkSelected visits an entry and what is below it, with paths from the root,
+// but for what patterns leave out.
+func walkSelected(ctx context.Context, t *view.Tree, from view.Entry, path string, patterns *pattern.List, visit func(string, view.Entry) error) error {
+	return t.Walk(ctx, from, func(p string, e view.Entry) error {
+		full := path
+		if p != "" {
+			full = joinPath(path, p)
+		}
+		switch patterns.Verdict(full) {
+		case pattern.Include:
+			return visit(full, e)
+		case pattern.Prune:
+			if e.Type == tree.Directory {
+				return fs.SkipDir
+			}
+		}
+		return nil
+	})
+}
+
+// printLong prints an entry as ls -l does.
+func printLong(out io.Writer, path string, n *tree.Node) error {
+	owner, group := ownerNames(n)
+	_, err := fmt.Fprintf(out, "%s %-8s %-8s %12d %s %s%s\n", modeString(n), owner, group, n.Size,
+		n.ModTime.Time().Local().Format(listTime), term.Name(path), linkSuffix(n))
+	return err
 }
 
 func joinPath(dir, name string) string {

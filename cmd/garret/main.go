@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -35,18 +36,22 @@ type cli struct {
 	Snapshot  snapshotCmd  `cmd:"" help:"Store directories and files as a new snapshot."`
 	Snapshots snapshotsCmd `cmd:"" help:"List snapshots."`
 	Ls        lsCmd        `cmd:"" help:"List files of a snapshot."`
+	Find      findCmd      `cmd:"" help:"Find files in a snapshot, or in all."`
+	Diff      diffCmd      `cmd:"" help:"Show how two snapshots differ."`
 	Cat       catCmd       `cmd:"" help:"Write a file of a snapshot to standard output."`
 	Mount     mountCmd     `cmd:"" help:"Show snapshots as a read-only directory tree."`
 	Umount    umountCmd    `cmd:"" help:"End a mount."`
 	Restore   restoreCmd   `cmd:"" help:"Write files of a snapshot back."`
 	Check     checkCmd     `cmd:"" help:"Find damage."`
+	Repair    repairCmd    `cmd:"" help:"Put damage right."`
 	Cache     cacheCmd     `cmd:"" help:"Show or clear the local cache."`
 	Version   versionCmd   `cmd:"" help:"Show the version."`
 }
 
 // app is what commands get of the world.
 type app struct {
-	repo   string // as given; empty for the default
+	repo   string   // as given; empty for the default
+	args   []string // all, after the program's name
 	stdout io.Writer
 	stderr io.Writer
 	// interrupted is closed at the first SIGINT or SIGTERM, for commands that
@@ -77,6 +82,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 		if len(args) == 0 {
 			args = []string{"--help"}
 		}
+		args, err := helperArguments(os.Args[0], args, func(name string) bool {
+			return slices.ContainsFunc(parser.Model.Children, func(n *kong.Node) bool { return n.Name == name })
+		})
+		if err != nil {
+			return explain(stderr, err)
+		}
 		k, err := parser.Parse(args)
 		if err != nil {
 			fmt.Fprintf(stderr, "garret: %v; see `garret --help`\n", err)
@@ -84,7 +95,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 		ctx, a, signalled, stop := withSignals(context.Background())
 		defer stop()
-		a.repo, a.stdout, a.stderr = c.Repo, stdout, stderr
+		a.repo, a.args, a.stdout, a.stderr = c.Repo, args, stdout, stderr
 		k.BindTo(ctx, (*context.Context)(nil))
 		err = k.Run(a)
 		if sig := signalled(); sig != 0 {

@@ -40,7 +40,7 @@ func TestMillionFiles(t *testing.T) {
 	}
 	dir := memoryDir(t)
 	source := filepath.Join(dir, "source")
-	text := pattern(8 << 20)
+	text := letters16(8 << 20)
 	for d := range 1000 {
 		sub := filepath.Join(source, fmt.Sprintf("d%03d", d))
 		if err := os.MkdirAll(sub, 0o755); err != nil {

@@ -7,31 +7,72 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strconv"
+	"time"
 
 	"garret/fs/mount"
 	"garret/fs/tree"
+	"garret/index"
+	"garret/store"
 )
 
 type mountCmd struct {
-	Args       []string `arg:"" name:"[SNAPSHOT[:PATH]] DIR" help:"Where to mount; and what, if not all snapshots."`
-	Foreground bool     `short:"f" help:"Stay in the foreground; end with ctrl-c."`
-	AllowOther bool     `help:"Let other users in; the kernel then enforces the stored permissions and ACLs."`
-	CacheSize  int64    `default:"128" placeholder:"MIB" help:"Memory for decoded data, MiB."`
-	Log        string   `placeholder:"FILE" help:"Where the background process reports damage it meets; default: the system log."`
-	ReadyFD    int      `hidden:"" name:"ready-fd" help:"Write one byte to this descriptor when mounted."`
+	Args       []string      `arg:"" name:"[SNAPSHOT[:PATH]] DIR" help:"Where to mount; and what, if not all snapshots."`
+	Versions   bool          `help:"Show all snapshots as one tree, in which every file is a directory of its versions."`
+	Foreground bool          `short:"f" help:"Stay in the foreground; end with ctrl-c."`
+	AllowOther bool          `help:"Let other users in; the kernel then enforces the stored permissions and ACLs."`
+	Owner      string        `enum:"stored,me" default:"stored" help:"Whose everything is shown as: the stored owners (stored), or whoever mounts (me)."`
+	UID        *uint32       `name:"uid" placeholder:"N" help:"Show everything as this user's."`
+	GID        *uint32       `name:"gid" placeholder:"N" help:"Show everything as this group's."`
+	Umask      string        `placeholder:"OCTAL" help:"Show all permissions but these, instead of those that are stored; ACLs are left out then."`
+	NoExec     bool          `name:"noexec" help:"Do not let programs in the mount be executed."`
+	CacheSize  int64         `default:"128" placeholder:"MIB" help:"Memory for decoded data, MiB."`
+	Log        string        `placeholder:"FILE" help:"Where the background process reports damage it meets; default: the system log."`
+	ReadyFD    int           `hidden:"" name:"ready-fd" help:"Write one byte to this descriptor when mounted."`
+	Renew      time.Duration `hidden:"" default:"30m" help:"How often the mount moves to a new session."`
 }
 
 func (c *mountCmd) Run(ctx context.Context, a *app) error {
 	if len(c.Args) > 2 {
 		return errors.New("mount takes [SNAPSHOT[:PATH]] DIR")
 	}
+	if c.Versions && len(c.Args) == 2 {
+		return errors.New("--versions shows all snapshots; leave out SNAPSHOT")
+	}
 	if c.CacheSize < 1 {
 		return errors.New("--cache-size must be at least 1 MiB")
+	}
+	if c.Renew <= 0 {
+		return errors.New("--renew must be more than nothing")
+	}
+	if _, err := c.options(); err != nil {
+		return err
 	}
 	if !c.Foreground && c.ReadyFD == 0 {
 		return c.background(ctx, a)
 	}
 	return c.serve(ctx, a)
+}
+
+// options returns what the flags say about how everything is shown.
+func (c *mountCmd) options() (mount.Options, error) {
+	o := mount.Options{Versions: c.Versions, AllowOther: c.AllowOther, NoExec: c.NoExec, UID: c.UID, GID: c.GID}
+	if c.Owner == "me" {
+		if c.UID != nil || c.GID != nil {
+			return o, errors.New("--owner me is --uid and --gid of whoever mounts; give one or the other")
+		}
+		uid, gid := uint32(os.Getuid()), uint32(os.Getgid())
+		o.UID, o.GID = &uid, &gid
+	}
+	if c.Umask != "" {
+		n, err := strconv.ParseUint(c.Umask, 8, 32)
+		if err != nil || n > 0o777 {
+			return o, fmt.Errorf("--umask %q: not an octal number from 0 to 777", c.Umask)
+		}
+		umask := uint32(n)
+		o.Umask = &umask
+	}
+	return o, nil
 }
 
 func (c *mountCmd) serve(ctx context.Context, a *app) (err error) {
@@ -46,18 +87,32 @@ func (c *mountCmd) serve(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer func() { err = firstError(err, o.close(ctx)) }()
+	o.reader.OnHeal(func(pack index.PackID, damage error) {
+		log.Warn("a damaged pack was healed by its parity, for this mount only; `garret repair` heals it for good", "pack", pack, "err", damage)
+	})
 
-	server, err := c.mount(ctx, a, o, log)
+	records := o.Records()
+	defer records.Close()
+	server, err := c.mount(ctx, a, o, records, log)
 	if err != nil {
 		return err
 	}
+	defer renewing(ctx, o.reader, c.Renew, log)()
 	if c.ReadyFD != 0 {
 		if err := detach(c.ReadyFD); err != nil {
 			return firstError(err, server.Unmount())
 		}
 	} else {
 		fmt.Fprintf(a.stderr, "garret: mounted on %s; end with ctrl-c or `garret umount %s`\n", server.Dir(), server.Dir())
+		if err := notifyReady(); err != nil {
+			log.Warn("the service manager cannot be told that the mount is ready", "err", err)
+		}
 	}
+	return c.wait(ctx, a, server, log)
+}
+
+// wait returns when the mount has ended, by a signal or from outside.
+func (c *mountCmd) wait(ctx context.Context, a *app, server *mount.Server, log *slog.Logger) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -85,16 +140,21 @@ func (c *mountCmd) serve(ctx context.Context, a *app) (err error) {
 	return nil
 }
 
-func (c *mountCmd) mount(ctx context.Context, a *app, o *opened, log *slog.Logger) (*mount.Server, error) {
+func (c *mountCmd) mount(ctx context.Context, a *app, o *opened, records *store.Records, log *slog.Logger) (*mount.Server, error) {
 	dir := c.Args[len(c.Args)-1]
-	options := mount.Options{
-		AllowOther:  c.AllowOther,
-		FSName:      "garret:" + o.Backend().Location(),
-		StoredBytes: o.reader.Stored,
-		Log:         log,
+	if err := a.apart(dir); err != nil {
+		return nil, err
 	}
+	options, err := c.options()
+	if err != nil {
+		return nil, err
+	}
+	options.FSName = "garret:" + o.Backend().Location()
+	options.StoredBytes = o.reader.Stored
+	options.Reachable = o.Present
+	options.Log = log
 	if len(c.Args) == 1 {
-		return mount.Mount(dir, &archive{o}, options)
+		return mount.Mount(dir, &archive{o, records}, options)
 	}
 	spec, _ := splitTarget(c.Args[0])
 	snap, err := a.find(ctx, o.Repository, spec)

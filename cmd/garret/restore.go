@@ -2,67 +2,143 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/alecthomas/kong"
+
 	"garret/cmd/garret/internal/term"
+	"garret/fs/pattern"
 	"garret/fs/restore"
 	"garret/fs/tree"
 )
 
 type restoreCmd struct {
-	Target     string `arg:"" name:"SNAPSHOT[:PATH]" help:"What to restore: everything, PATH, or with PATH/ what is in it."`
-	Dest       string `arg:"" name:"DEST" help:"Directory to write into. PATH becomes DEST/basename."`
-	Overwrite  bool   `help:"Replace what is in the way."`
-	NumericIDs bool   `name:"numeric-ids" help:"Take owners by number, not by name."`
-	JSON       bool   `name:"json" help:"Print what was done as one JSON object; progress events to standard error."`
-	Quiet      bool   `short:"q" help:"Print no progress and no summary."`
+	Target string `arg:"" name:"SNAPSHOT[:PATH]" help:"What to restore: everything, PATH, or with PATH/ what is in it."`
+	Dest   string `arg:"" name:"DEST" help:"Directory to write into. PATH becomes DEST/basename."`
+
+	Include []string `placeholder:"PATTERN" sep:"none" help:"Restore only what matches, with all below it. Style pp, a path in the snapshot, unless it begins with fm:, sh:, re: or pf:. Can be repeated."`
+	patternFlags
+
+	Strip int `name:"strip-components" placeholder:"N" help:"Leave out the N topmost directories of each path, and what lies in those alone."`
+
+	Overwrite overwriteFlag `help:"Replace what is in the way: =always; =changed, unless its metadata are those that were stored, so that an interrupted restore goes on; =newer, if what was stored is newer; =never, keep it. Without a value: always. Directories are merged."`
+	Delete    bool          `help:"Delete what is in directories that are restored and was not stored, so that they become exactly what they were; asks before. What patterns leave out, and other file systems, are not deleted. Goes with --overwrite."`
+	Yes       bool          `short:"y" help:"Do not ask."`
+	Damaged   string        `enum:"zero,skip,fail" default:"zero" placeholder:"HOW" help:"Files of which a part is lost: zero writes the rest, skip leaves them out, fail stops at the first. Default: ${default}."`
+	Sparse    bool          `default:"true" negatable:"" help:"Restore holes as holes; with --no-sparse blocks are allocated for them."`
+
+	NumericIDs bool `name:"numeric-ids" help:"Take owners by number, not by name."`
+	NoXattrs   bool `name:"no-xattrs" help:"Leave out extended attributes, capabilities among them, but not ACLs."`
+	NoACLs     bool `name:"no-acls" help:"Leave out ACLs."`
+	NoFlags    bool `name:"no-flags" help:"Leave out inode flags, such as immutable."`
+
+	DryRun bool `short:"n" help:"Write nothing; with --list tell what would be written."`
+	List   bool `help:"List what is written on standard error."`
+	JSON   bool `name:"json" help:"Print what was done, and what is lost, as one JSON object. Progress events go to standard error, entries of --list as well, one object a line: event (item, delete), path (path_base64 when it is not UTF-8), type, size."`
+	Quiet  bool `short:"q" help:"Print no progress and no summary."`
 }
+
+// overwriteFlag is --overwrite, which needs no value.
+type overwriteFlag restore.Overwrite
+
+var overwriteValues = map[string]restore.Overwrite{
+	"always": restore.Replace, "changed": restore.ReplaceChanged, "newer": restore.ReplaceOlder, "never": restore.Keep,
+}
+
+// IsBool tells kong that the flag may stand alone.
+func (*overwriteFlag) IsBool() bool { return true }
+
+// Decode takes the value behind "=".
+func (o *overwriteFlag) Decode(ctx *kong.DecodeContext) error {
+	value := "always"
+	if ctx.Scan.Peek().Type == kong.FlagValueToken {
+		value = fmt.Sprint(ctx.Scan.Pop().Value)
+	}
+	how, ok := overwriteValues[value]
+	if !ok {
+		return fmt.Errorf("%q is none of always, changed, newer, never", value)
+	}
+	*o = overwriteFlag(how)
+	return nil
+}
+
+var damagedValues = map[string]restore.Damaged{"zero": restore.Zero, "skip": restore.Skip, "fail": restore.Fail}
 
 // readCache is the memory for decoded frames when files are read in order.
 const readCache = 32 << 20
 
-// restoreJSON is what a restore did, for programs.
-type restoreJSON struct {
-	Files       uint64            `json:"files"`
-	Directories uint64            `json:"directories"`
-	Symlinks    uint64            `json:"symlinks"`
-	HardLinks   uint64            `json:"hard_links"`
-	Others      uint64            `json:"others"`
-	Bytes       uint64            `json:"bytes"`
-	Written     uint64            `json:"bytes_written"` // without holes
-	Lost        uint64            `json:"bytes_lost"`    // zeros now
-	Warnings    uint64            `json:"warnings"`
-	Denied      map[string]uint64 `json:"denied,omitempty"` // entries that lack what could not be set
-}
-
-func newRestoreJSON(s restore.Stats) restoreJSON {
-	j := restoreJSON{
-		Files: s.Files, Directories: s.Dirs, Symlinks: s.Symlinks, HardLinks: s.HardLinks, Others: s.Specials,
-		Bytes: s.Bytes, Written: s.Written, Lost: s.Lost, Warnings: s.Warnings,
+// check refuses what does not go together.
+func (c *restoreCmd) check() error {
+	how := restore.Overwrite(c.Overwrite)
+	switch {
+	case c.Strip < 0:
+		return fmt.Errorf("--strip-components=%d: give a number of directories", c.Strip)
+	case c.Delete && (how == restore.Refuse || how == restore.Keep):
+		return errors.New("--delete makes DEST what was stored; it needs --overwrite, or --overwrite=changed")
+	case c.Delete && c.Strip > 0:
+		return errors.New("--delete and --strip-components do not go together")
+	case c.Delete && !c.Yes && !c.DryRun && !term.HasTerminal():
+		return errors.New("--delete asks before, and there is no terminal; see what it would do with --dry-run --list, then give --yes")
 	}
-	for _, d := range s.Denied {
-		if j.Denied == nil {
-			j.Denied = make(map[string]uint64)
-		}
-		j.Denied[d.What] = d.Entries
-	}
-	return j
+	return nil
 }
 
 func (c *restoreCmd) Run(ctx context.Context, a *app) (err error) {
+	if err := c.check(); err != nil {
+		return err
+	}
+	patterns, err := c.selection(c.Include)
+	if err != nil {
+		return err
+	}
 	o, err := a.openReader(ctx, readCache)
 	if err != nil {
 		return err
 	}
 	defer func() { err = firstError(err, o.close(ctx)) }()
-	t, from, path, err := a.resolve(ctx, o, c.Target)
+	options, err := c.options(ctx, a, o, patterns)
+	if err == nil && c.Delete && !c.Yes && !c.DryRun {
+		err = c.confirm(ctx, options)
+	}
 	if err != nil {
 		return err
 	}
-	if strings.HasSuffix(path, "/") && from.Type != tree.Directory {
-		return fmt.Errorf("%q is a %s, and only a directory has content; name it without the slash at the end", path, typeName(from.Type))
+	return c.restore(ctx, a, options, patterns)
+}
+
+// options finds what is to be restored.
+func (c *restoreCmd) options(ctx context.Context, a *app, o *opened, patterns *pattern.List) (r restore.Options, err error) {
+	t, from, path, err := a.resolve(ctx, o, c.Target)
+	if err != nil {
+		return r, err
 	}
+	if strings.HasSuffix(path, "/") && from.Type != tree.Directory {
+		return r, fmt.Errorf("%q is a %s, and only a directory has content; name it without the slash at the end", path, typeName(from.Type))
+	}
+	stored, err := t.Path(ctx, from)
+	if err != nil {
+		return r, err
+	}
+	r = restore.Options{
+		Tree: t, Loader: o.reader, From: from, Dest: c.Dest, As: restore.As(path, from), Path: stored, Strip: c.Strip,
+		Overwrite: restore.Overwrite(c.Overwrite), Delete: c.Delete, Damaged: damagedValues[c.Damaged], Allocate: !c.Sparse,
+		DryRun: c.DryRun, NumericIDs: c.NumericIDs, NoXattrs: c.NoXattrs, NoACLs: c.NoACLs, NoFlags: c.NoFlags,
+	}
+	if !patterns.Empty() {
+		r.Select = func(path string) restore.Verdict { return restoreVerdicts[patterns.Verdict(path)] }
+	}
+	return r, nil
+}
+
+// restoreVerdicts carries the patterns' words over to restore's.
+var restoreVerdicts = map[pattern.Verdict]restore.Verdict{
+	pattern.Include: restore.Take, pattern.Exclude: restore.Leave, pattern.Prune: restore.Prune,
+}
+
+// restore runs and reports.
+func (c *restoreCmd) restore(ctx context.Context, a *app, o restore.Options, patterns *pattern.List) error {
 	progress := &restore.Progress{}
 	line := startProgress(a.stderr, c.Quiet, c.JSON, func() term.Counts {
 		return term.Counts{
@@ -70,28 +146,52 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) (err error) {
 			TotalFiles: progress.TotalEntries.Load(), TotalBytes: progress.TotalBytes.Load(),
 		}
 	})
-	warnings := 0
-	stats, err := restore.Run(ctx, restore.Options{
-		Tree: t, Loader: o.reader, From: from, Dest: c.Dest, As: restore.As(path, from),
-		Overwrite: c.Overwrite, NumericIDs: c.NumericIDs, Progress: progress,
-		Warn: func(path string, err error) {
-			warnings++
-			fmt.Fprintf(line.out, "garret: warning: %s: %v\n", term.Name(path), err)
-		},
-	})
+	report := &restoreReport{messages: newMessages(line), json: c.JSON}
+	o.Progress, o.Warn = progress, report.warn
+	if c.List {
+		o.List, o.Deleted = report.item, report.deleted
+	}
+	stats, err := restore.Run(ctx, o)
+	report.Flush()
 	line.stop()
 	if err != nil {
 		return err
 	}
+	unmatched := a.warnUnmatched(patterns)
+	if unmatched == nil && (!patterns.Empty() || c.Strip > 0) && progress.TotalEntries.Load() == 0 {
+		fmt.Fprintln(a.stderr, "garret: warning: nothing is left to restore")
+		unmatched = errWarnings
+	}
 	switch {
 	case c.JSON:
-		err = printJSON(a.stdout, newRestoreJSON(stats))
+		err = printJSON(a.stdout, report.result(stats))
 	case !c.Quiet:
-		_, err = fmt.Fprintf(a.stderr, "restored %d files (%s), %d directories, %d symbolic links, %d hard links, %d others\n",
-			stats.Files, term.Size(stats.Bytes), stats.Dirs, stats.Symlinks, stats.HardLinks, stats.Specials)
+		err = c.summary(a, stats)
 	}
-	if err == nil && warnings > 0 {
+	if err == nil && stats.Warnings > 0 {
 		err = errWarnings
+	}
+	return firstError(err, unmatched)
+}
+
+// confirm finds out how much would be deleted, and asks.
+func (c *restoreCmd) confirm(ctx context.Context, o restore.Options) error {
+	o.DryRun, o.List, o.Warn, o.Progress = true, nil, nil, nil
+	const shown = 3
+	var some []string
+	o.Deleted = func(path string) {
+		if len(some) < shown {
+			some = append(some, term.Name(path))
+		}
+	}
+	stats, err := restore.Run(ctx, o)
+	if err != nil || stats.Deleted == 0 {
+		return err
+	}
+	yes, _, err := term.Confirm(ctx, fmt.Sprintf("Delete %d entries that were not stored (%s, …), with all below them?",
+		stats.Deleted, strings.Join(some, ", ")))
+	if err == nil && !yes {
+		err = errors.New("nothing was restored, and nothing deleted")
 	}
 	return err
 }

@@ -197,7 +197,7 @@ func find(repo, what string) ([]string, error) {
 	glob, kind := what, byte(0)
 	switch what {
 	case "config":
-		glob = "config.*"
+		glob = "config/*"
 	case "key":
 		glob = "keys/*"
 	case "snapshot":

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -73,10 +74,12 @@ func (c *snapshotsCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	for _, p := range problems {
+		if errors.Is(p, store.ErrRepairable) {
+			fmt.Fprintf(a.stderr, "garret: warning: %v\n", p)
+			continue
+		}
 		fmt.Fprintf(a.stderr, "garret: %v\n", p)
+		err = errDamaged
 	}
-	if len(problems) > 0 {
-		return errDamaged
-	}
-	return nil
+	return err
 }

@@ -2,22 +2,66 @@ package main
 
 import (
 	"bufio"
-	"context"
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"garret/chunking"
+	"garret/fs/pattern"
 	"garret/fs/snapshot"
 	"garret/fs/tree"
-	"garret/fs/view"
 	"garret/store"
 )
+
+// findSources works out what is to be stored: paths, those of a list or of R
+// lines, or a stream; and how the record names that.
+func (j *snapshotJob) findSources(l *pattern.List) (err error) {
+	switch {
+	case j.StdinCommand:
+		j.stream, j.sources = commandOutput(j.Paths, j.stderr), []string{streamSource(j.StdinName)}
+		return nil
+	case len(j.Paths) == 1 && j.Paths[0] == "-":
+		j.stream, j.sources = standardInput, []string{streamSource(j.StdinName)}
+		return nil
+	case j.FilesFrom != "":
+		if j.Paths, err = listedPaths(j.FilesFrom, j.Null); err != nil {
+			return err
+		}
+		if len(j.Paths) == 0 {
+			return fmt.Errorf("%s lists no path", j.FilesFrom)
+		}
+		name := j.FilesFrom
+		if name != "-" {
+			if name, err = filepath.Abs(name); err != nil {
+				return err
+			}
+		}
+		j.sources, err = rooted(j.Root, []string{"files-from:" + name})
+		return err
+	}
+	j.Paths = append(j.Paths, l.Roots()...)
+	if len(j.Paths) == 0 {
+		return errors.New("nothing to store: name a PATH, or an R line in a file of patterns")
+	}
+	abs, err := absolutePaths(j.Paths)
+	if err != nil {
+		return err
+	}
+	j.sources, err = rooted(j.Root, abs)
+	return err
+}
+
+// streamSource is what a record names a stream by: no path, as there is none.
+func streamSource(name string) string { return "stream:" + name }
 
 // absolutePaths returns the sources as the snapshot's record names them.
 func absolutePaths(paths []string) ([]string, error) {
@@ -33,6 +77,36 @@ func absolutePaths(paths []string) ([]string, error) {
 	return slices.Compact(abs), nil
 }
 
+// listedPaths reads a list of paths, which end with a newline or NUL.
+func listedPaths(file string, null bool) ([]string, error) {
+	in := os.Stdin
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	end := byte('\n')
+	if null {
+		end = 0
+	}
+	var paths []string
+	for r := bufio.NewReader(in); ; {
+		path, err := r.ReadBytes(end)
+		if path = bytes.TrimSuffix(path, []byte{end}); len(path) > 0 {
+			paths = append(paths, string(path))
+		}
+		if err == io.EOF {
+			return paths, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
 func newChunker(r *store.Repository) (*chunking.Chunker, error) {
 	var params chunking.Params
 	if err := json.Unmarshal(r.Config().Chunker, &params); err != nil {
@@ -42,56 +116,17 @@ func newChunker(r *store.Repository) (*chunking.Chunker, error) {
 	return chunking.New(params, gear, cut)
 }
 
-// parent opens the trees that files may be taken over from: the newest
-// snapshot of these sources and, behind partial ones, the newest complete one.
-func (j *snapshotJob) parent(ctx context.Context, reader *store.Reader, parents []*store.Snapshot) (*snapshot.Parent, error) {
-	pages := view.NewPageCache(pageCache)
-	var first, last *snapshot.Parent
-	for _, s := range parents {
-		t, d, err := openTree(ctx, j.repo, reader, pages, s.ID)
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil, err
-			}
-			fmt.Fprintf(j.stderr, "garret: warning: %v; its files are read again\n", err)
-			continue
-		}
-		p := &snapshot.Parent{Tree: t, Started: s.Time}
-		if err := json.Unmarshal(d.Devices, &p.Devices); err != nil {
-			fmt.Fprintf(j.stderr, "garret: warning: snapshot %s: devices: %v; its files are read again\n", s.ID.Short(), err)
-			continue
-		}
-		if first == nil {
-			first = p
-		} else {
-			last.Older = p
-		}
-		last = p
-	}
-	return first, nil
-}
+// appendRoot encodes a result's root for the record.
+func appendRoot(res *snapshot.Result) []byte { return tree.AppendNode(nil, res.Root) }
 
-// item gathers which kinds of extended attributes there are.
-func (j *snapshotJob) item(i snapshot.Item) {
-	for _, x := range i.Node.Xattrs {
-		family, _, _ := strings.Cut(x.Name, ".")
-		if family == "security" || family == "system" {
-			family = x.Name // ls and cp ask for certain ones at every file
-		}
-		j.families[family] = true
-	}
-}
-
-func (j *snapshotJob) details(res *snapshot.Result) (*store.Details, error) {
-	devices, err := json.Marshal(res.Devices)
-	if err != nil {
-		return nil, err
-	}
-	return &store.Details{
-		Root:     tree.AppendNode(nil, res.Root),
-		Devices:  devices,
-		Warnings: j.warnings,
-	}, nil
+// skip names what must not be stored: the repository itself, and mounts of
+// snapshots.
+func (j *snapshotJob) skip() (inode func(dev, ino uint64) bool, mounts []string) {
+	repo, own := identity(j.repo.Backend().Location())
+	devices, mounts := garretMounts()
+	return func(dev, ino uint64) bool {
+		return devices[dev] || (dev == repo && ino == own && ino != 0)
+	}, mounts
 }
 
 // identity returns a file's device and inode, zeros when there is none.
@@ -103,25 +138,45 @@ func identity(path string) (dev, ino uint64) {
 	return s.Dev, s.Ino
 }
 
-// garretMounts returns the devices of mounted snapshots, without touching
-// them: one of them may be dead, or ours and waiting for us.
-func garretMounts() map[uint64]bool {
-	mounts := make(map[uint64]bool)
+// garretMounts returns the devices and places of mounted snapshots, without
+// touching them: one of them may be dead, or ours and waiting for us.
+func garretMounts() (devices map[uint64]bool, points []string) {
+	devices = make(map[uint64]bool)
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
-		return mounts
+		return devices, nil
 	}
 	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
 		before, after, ok := strings.Cut(lines.Text(), " - ")
 		fields := strings.Fields(before)
 		var major, minor uint32
-		if !ok || len(fields) < 3 || !strings.HasPrefix(after, "fuse.garret ") {
+		if !ok || len(fields) < 5 || !strings.HasPrefix(after, "fuse.garret ") {
 			continue
 		}
 		if _, err := fmt.Sscanf(fields[2], "%d:%d", &major, &minor); err == nil {
-			mounts[unix.Mkdev(major, minor)] = true
+			devices[unix.Mkdev(major, minor)] = true
 		}
+		points = append(points, unescapeOctal(fields[4]))
 	}
-	return mounts
+	return devices, points
+}
+
+// unescapeOctal undoes what mountinfo does to space, tab, newline and backslash:
+// \040.
+func unescapeOctal(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
+				b.WriteByte(byte(n))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
 }
