@@ -82,6 +82,10 @@ const checkCache = DefaultReaderCache
 //   - Before a loss is reported, its snapshot must still be there: if it is, it
 //     was there all along, and no collector took its blobs.
 //
+// Second copies and parity come after what they are of, or together with it,
+// and go before it. So one is only missed if it still is at the end, its object
+// is there, and the session that would put it is not alive.
+//
 // Without a lease, on a read-only medium, the same holds as long as nobody else
 // runs two whole collections during the check.
 type checker struct {

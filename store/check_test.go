@@ -175,7 +175,7 @@ func TestCheckBitFlips(t *testing.T) {
 func checkBitFlips(t *testing.T, b *mem.Backend, r *Repository, heals bool) {
 	names := objects(t, b, "")
 	rnd := rand.New(rand.NewPCG(6, 0))
-	for i := range 200 {
+	for i := range 120 {
 		name := names[i%len(names)]
 		d := b.Clone()
 		data := read(t, d, name)

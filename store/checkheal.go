@@ -156,6 +156,9 @@ func compare(ctx context.Context, b backend.Backend, name string, want []byte) (
 	for off := 0; off < len(want); off += len(buf) {
 		part := want[off:min(off+len(buf), len(want))]
 		n, err := at.ReadAt(buf[:len(part)], int64(off))
+		if missing(err) {
+			return &differences{size: absent, want: d.want}, nil // it has just gone
+		}
 		whole := n == len(part) || errors.Is(err, io.EOF)
 		for cell := 0; cell < len(part); cell += parity.Sector {
 			end := min(cell+parity.Sector, len(part))

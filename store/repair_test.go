@@ -218,6 +218,22 @@ func TestRepairWhileASnapshotRuns(t *testing.T) {
 	wantSound(t, r)
 }
 
+// A mount, whose lease is a reader's, keeps nothing from being repaired.
+func TestRepairWhileMounted(t *testing.T) {
+	b, r, _ := repairRepository(t)
+	rd, err := r.NewReader(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rd.Close(t.Context())
+	before := b.Clone()
+	remove(t, b, objects(t, b, dirIndex)[0])
+	o := testRepair()
+	o.gone = processGone
+	repair(t, r, o)
+	wantSame(t, before, b)
+}
+
 // What an interrupted run has left behind is indexed, so that the next one need
 // not store it again, and its lease is removed.
 func TestRepairAfterACrash(t *testing.T) {

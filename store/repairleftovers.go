@@ -16,19 +16,24 @@ import (
 	"garret/store/object"
 )
 
-// listLeases finds out which sessions are alive. A lease counts as long as its
-// process is not known to have ended.
+// listLeases finds out which sessions may still store something. A writer's
+// lease counts as long as its process is not known to have ended.
 func (p *repairer) listLeases(ctx context.Context) error {
 	p.alive, p.fenced = make(map[index.SessionID]bool), make(map[index.SessionID]bool)
 	err := p.b.List(ctx, dirLeases, func(e backend.Entry) error {
 		id, n, ok := parseLeaseName(e.Name)
-		switch {
-		case !ok || id == p.own:
-		case n == 0:
+		if !ok || id == p.own {
+			return nil
+		}
+		if n == 0 {
 			p.fenced[id] = true
-		case p.deadLease(ctx, e.Name):
+			return nil
+		}
+		l, known := p.leaseOf(ctx, e.Name)
+		switch {
+		case known && p.gone(l):
 			p.dead = append(p.dead, e.Name)
-		default:
+		case !known || l.Kind != LeaseReader:
 			p.alive[id] = true
 		}
 		return nil
@@ -39,14 +44,13 @@ func (p *repairer) listLeases(ctx context.Context) error {
 	return errors.Join(err, ctx.Err())
 }
 
-// deadLease reports whether the process that a lease is of is known to have
-// ended. A lease that cannot be read is not.
-func (p *repairer) deadLease(ctx context.Context, name string) bool {
+// leaseOf reads a lease, if that is possible.
+func (p *repairer) leaseOf(ctx context.Context, name string) (l Lease, ok bool) {
 	if p.r == nil {
-		return false
+		return Lease{}, false
 	}
 	l, err := p.r.readLease(ctx, name)
-	return err == nil && p.gone(l)
+	return l, err == nil
 }
 
 // processGone reports whether a lease is of a process of this machine, since it
@@ -77,7 +81,7 @@ func (p *repairer) planLeftovers(ctx context.Context) error {
 	for _, name := range p.dead {
 		p.act(RepairAction{Kind: RepairClean, Object: name, Reason: "the process that it is of has ended", Remedy: "is removed",
 			do: func(ctx context.Context, x *repairRun) error {
-				if !p.deadLease(ctx, name) {
+				if l, known := p.leaseOf(ctx, name); !known || !p.gone(l) {
 					return errSettled
 				}
 				return x.delete(ctx, name)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +12,6 @@ import (
 	"slices"
 	"time"
 
-	"garret/keys"
 	"garret/store/backend"
 	"garret/store/object"
 )
@@ -39,12 +39,15 @@ type LossReport struct {
 // MaxLosses bounds the losses that are listed.
 const MaxLosses = 100_000
 
-// A report's object: header of type q | JSON sealed under the list key, with
-// the header as associated data | CRC32C. Its name tells when it was written.
+// A report's object: header | key epoch u32 | encapsulation length u16 and
+// bytes | JSON sealed under that session, with all before it as associated data
+// | CRC32C. It holds paths, so that only who can read snapshots can read it.
+// Its name tells when it was written.
 const (
-	lossReport object.Type = 'q'
-	dirLosses              = dirQuarantine + "/losses"
-	maxReport              = 64 << 20
+	lossReport  = object.Losses
+	dirLosses   = dirQuarantine + "/losses"
+	maxReport   = 64 << 20
+	reportFixed = object.HeaderSize + 4 + 2 // up to the encapsulation
 )
 
 // Problem returns the loss as a check reports it.
@@ -112,8 +115,15 @@ func (r *Repository) writeLosses(ctx context.Context, l *LossReport) (name strin
 	if err != nil {
 		return "", err
 	}
+	session, err := r.keys.NewSession()
+	if err != nil {
+		return "", err
+	}
 	data := object.AppendHeader(nil, lossReport)
-	sealed, err := r.keys.Seal(keys.ListKey, name, data, body)
+	data = binary.LittleEndian.AppendUint32(data, session.Epoch())
+	data = binary.LittleEndian.AppendUint16(data, uint16(len(session.Encapsulation())))
+	data = append(data, session.Encapsulation()...)
+	sealed, err := session.Seal(name, data, body)
 	if err != nil {
 		return "", err
 	}
@@ -146,11 +156,22 @@ func (r *Repository) readLosses(ctx context.Context, name string) (*LossReport, 
 	if err != nil {
 		return nil, err
 	}
-	_, sealed, err := object.Open(data, lossReport)
+	if _, _, err := object.Open(data, lossReport); err != nil {
+		return nil, err
+	}
+	end := len(data) - object.CRCSize
+	if end < reportFixed {
+		return nil, fmt.Errorf("list of losses of %d bytes: %w", len(data), object.ErrDamaged)
+	}
+	head := reportFixed + int(binary.LittleEndian.Uint16(data[reportFixed-2:]))
+	if head > end {
+		return nil, fmt.Errorf("list of losses of %d bytes: %w", len(data), object.ErrDamaged)
+	}
+	session, err := r.keys.OpenSession(binary.LittleEndian.Uint32(data[object.HeaderSize:]), data[reportFixed:head])
 	if err != nil {
 		return nil, err
 	}
-	body, err := r.keys.Open(keys.ListKey, name, data[:object.HeaderSize], sealed)
+	body, err := session.Open(name, data[:head], data[head:end])
 	if err != nil {
 		return nil, err
 	}

@@ -300,8 +300,8 @@ func (w *writer) newPacking(kind index.Kind) (*packing, error) {
 // loses little, then in proportion to what the run has stored; and before the
 // rows in memory become many.
 const (
-	segmentPacks = 2        // so many are stored before the next segment, …
-	segmentEvery = 64 << 20 // … or so many bytes if packs are large
+	segmentPacks = 1        // so many are stored before the next segment, …
+	segmentEvery = 32 << 20 // … or so many bytes if packs are large
 	segmentShare = 8        // of what the run has stored
 	segmentRows  = 128 << 10
 )

@@ -79,7 +79,11 @@ func (c *checkCmd) Run(ctx context.Context, a *app) error {
 	if c.JSON {
 		err = printJSON(a.stdout, result)
 	} else if !c.Quiet {
-		printCheck(a, result)
+		remedy := "garret repair"
+		if c.Against != "" {
+			remedy = "garret repair --from"
+		}
+		printCheck(a, result, remedy)
 	}
 	switch {
 	case err != nil:
@@ -181,7 +185,7 @@ func (a *app) nodeAt(ctx context.Context, r *store.Repository, id store.Snapshot
 	return tree.AppendNode(nil, e.Node), at, err
 }
 
-func printCheck(a *app, r *store.CheckResult) {
+func printCheck(a *app, r *store.CheckResult, remedy string) {
 	for _, s := range r.Verified {
 		fmt.Fprintf(a.stdout, "verified: %s\n", s)
 	}
@@ -198,7 +202,7 @@ func printCheck(a *app, r *store.CheckResult) {
 	case r.Lost > 0:
 		fmt.Fprintf(a.stdout, "%s found: something is lost\n", count(r.Problems()))
 	case r.Repairable > 0:
-		fmt.Fprintf(a.stdout, "%s found, nothing is lost: `garret repair` puts it right\n", count(r.Repairable))
+		fmt.Fprintf(a.stdout, "%s found, nothing is lost: `%s` puts it right\n", count(r.Repairable), remedy)
 	default:
 		fmt.Fprintln(a.stdout, "no damage found")
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -121,7 +122,10 @@ func crashCheck(t testing.TB, b backend.Backend) []*store.Snapshot {
 	result, err := repo.Check(t.Context(), store.CheckOptions{
 		ReadData: true, Walk: walkTree,
 		Report: func(p store.Problem) {
-			if p.Severity == store.Lost {
+			// The second copy or the parity of what was stored last may not
+			// have come to be; repair makes it.
+			missing := p.Severity == store.Repairable && strings.Contains(p.Err.Error(), "missing")
+			if p.Severity != store.Note && !missing {
 				t.Errorf("check: %v", p)
 			}
 		},

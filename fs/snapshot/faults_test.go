@@ -253,6 +253,32 @@ func TestUnreadable(t *testing.T) {
 	})
 }
 
+// What vanishes between the listing of its directory and the look at it is told:
+// nothing that was there is left out without a word.
+func TestVanishes(t *testing.T) {
+	b := newBench(t)
+	b.write("a", []byte("a"))
+	b.write("d/in", []byte("in"))
+	b.write("f", []byte("f"))
+	b.o.Filter = func(path string, _ *tree.Node) Verdict {
+		if path == "a" {
+			b.must(os.RemoveAll(b.path("d")))
+			b.must(os.Remove(b.path("f")))
+		}
+		return Include
+	}
+	r := b.run()
+	if len(b.warnings) != 2 || !errors.Is(b.warnings[0].Err, ErrGone) || b.warnings[1].Path != b.path("f") || b.warnings[1].Notice {
+		t.Errorf("warnings %v", b.warnings)
+	}
+	if !slices.Contains(b.items, "E d") || !slices.Contains(b.items, "E f") || r.Stats.Errors != 2 || r.Stats.Reasons[HasVanished] != 2 {
+		t.Errorf("%q, %+v", b.items, r.Stats)
+	}
+	if got := paths(t, b.tree(r)); !slices.Equal(got, []string{"", "a"}) {
+		t.Errorf("stored %q", got)
+	}
+}
+
 // One name of a file that is replaced, or cannot be read, must not take the
 // others with it.
 func TestFirstNameIsReplaced(t *testing.T) {

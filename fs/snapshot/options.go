@@ -41,13 +41,13 @@ type Parent struct {
 // Device is a file system that a snapshot has entries of. Node.Device is an
 // ordinal in the list of them.
 type Device struct {
-	FSType string
+	FSType string `json:"fs_type"`
 	// Network: its time stamps are not this machine's or are coarse (network
 	// file systems, FUSE, FAT), so they prove less.
-	Network bool
+	Network bool `json:"network,omitempty"`
 	// Newest is the latest change time of a regular file stored from it.
-	Newest tree.Time
-	Mount  string // path at which the walk first met it
+	Newest tree.Time `json:"newest"`
+	Mount  []byte    `json:"mount"` // path at which the walk first met it
 }
 
 // Verdict is what a Filter says of an entry.

@@ -20,6 +20,7 @@ var (
 	ErrChanged    = errors.New("changed while it was read; stored as read")
 	ErrVanished   = errors.New("was deleted while it was read; stored as read")
 	ErrTruncated  = errors.New("could not be read to its end; stored up to there")
+	ErrGone       = errors.New("has vanished since its directory was listed")
 	ErrNotRegular = errors.New("was replaced by something that is not a regular file")
 	ErrFileSystem = errors.New("is on another file system, which is not entered")
 	ErrPseudo     = errors.New("holds a pseudo file system, which is not entered")

@@ -89,7 +89,7 @@ func TestEverything(t *testing.T) {
 	if st := b.store.Stats(); s.BlobsAdded != uint64(st.Puts) || s.BytesAdded != uint64(st.Bytes) {
 		t.Errorf("%+v, the store got %+v", s, st)
 	}
-	if len(r.Devices) != 1 || r.Devices[0].Mount != b.dir || r.Devices[0].Newest.IsZero() {
+	if len(r.Devices) != 1 || string(r.Devices[0].Mount) != b.dir || r.Devices[0].Newest.IsZero() {
 		t.Errorf("devices %+v", r.Devices)
 	}
 }

@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"context"
+	"fmt"
 
 	"golang.org/x/sys/unix"
 
@@ -52,6 +53,9 @@ func (w *dirWalk) entry(ctx context.Context, name source.Name) (more bool, err e
 	at := w.where.place.child(name.String())
 	f, err := w.look(name, at)
 	if err != nil {
+		if at == nil && vanished(err) {
+			err = fmt.Errorf("%w: %w", ErrGone, err)
+		}
 		return true, s.lost(ctx, name.String(), err)
 	}
 	if f.st.IsSocket() {

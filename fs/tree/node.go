@@ -31,8 +31,8 @@ func (t Type) String() string {
 // Time is an instant in signed seconds and nanoseconds since 1970-01-01 UTC,
 // as file systems keep it: before 1970 and after 2038 too.
 type Time struct {
-	Sec  int64
-	Nsec uint32
+	Sec  int64  `json:"sec"`
+	Nsec uint32 `json:"nsec"`
 }
 
 // TimeOf converts a time.Time.

@@ -10,20 +10,20 @@ import (
 
 // record is a snapshot's record: the JSON of its header and its details.
 type record struct {
-	ID            string            `json:"id"`
-	Time          time.Time         `json:"time"`
-	Duration      int64             `json:"duration"`
-	Host          string            `json:"host"`
-	User          string            `json:"user"`
-	Sources       [][]byte          `json:"sources"`
-	Label         string            `json:"label"`
-	Program       string            `json:"program"`
-	Parent        string            `json:"parent"`
-	Partial       bool              `json:"partial"`
-	Totals        map[string]uint64 `json:"totals"`
-	XattrFamilies []string          `json:"xattr_families"`
-	Sequence      uint64            `json:"sequence"`
-	Previous      string            `json:"previous"`
+	ID            string         `json:"id"`
+	Time          time.Time      `json:"time"`
+	Duration      int64          `json:"duration"`
+	Host          string         `json:"host"`
+	User          string         `json:"user"`
+	Sources       [][]byte       `json:"sources"`
+	Label         string         `json:"label"`
+	Program       string         `json:"program"`
+	Parent        string         `json:"parent"`
+	Partial       bool           `json:"partial"`
+	Totals        map[string]any `json:"totals"`
+	XattrFamilies []string       `json:"xattr_families"`
+	Sequence      uint64         `json:"sequence"`
+	Previous      string         `json:"previous"`
 
 	session [8]byte
 	details details
@@ -32,13 +32,13 @@ type record struct {
 type details struct {
 	Root    []byte `json:"root"`
 	Devices []struct {
-		FSType  string
-		Network bool
+		FSType  string `json:"fs_type"`
+		Network bool   `json:"network"`
 		Newest  struct {
-			Sec  int64
-			Nsec uint32
-		}
-		Mount string
+			Sec  int64  `json:"sec"`
+			Nsec uint32 `json:"nsec"`
+		} `json:"newest"`
+		Mount []byte `json:"mount"`
 	} `json:"devices"`
 	Warnings []struct {
 		Path   []byte `json:"path"`

@@ -31,6 +31,7 @@ const (
 	Fence    Type = 'd'
 	Pack     Type = 'p'
 	Parity   Type = 'r'
+	Losses   Type = 'q'
 )
 
 func (t Type) String() string {
@@ -51,6 +52,8 @@ func (t Type) String() string {
 		return "pack"
 	case Parity:
 		return "parity"
+	case Losses:
+		return "list of losses"
 	}
 	return fmt.Sprintf("type %q", byte(t))
 }

@@ -10,7 +10,7 @@ import (
 	"garret/store/backend/mem"
 )
 
-var types = []Type{Config, KeySlot, Snapshot, Segment, Lease, Fence, Pack, Parity}
+var types = []Type{Config, KeySlot, Snapshot, Segment, Lease, Fence, Pack, Parity, Losses}
 
 // What is written is read, for every type, and for no other type.
 func TestRoundTrip(t *testing.T) {
