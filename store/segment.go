@@ -159,7 +159,7 @@ func (r *Repository) addSegments(ctx context.Context, set *index.Set, have map[S
 		have[id] = true
 		return nil
 	})
-	if err == nil {
+	if err == nil && len(listed) > 0 { // a repository that is away for a moment lists none
 		r.cache.Retain(func(id string) bool { return listed[id] })
 	}
 	return problems, err

@@ -74,6 +74,8 @@ var reasons = []struct {
 	{mount.ErrNotMounted, exitMount, ""},
 	{mount.ErrBusy, exitMount, ""},
 	{mount.ErrNotDirectory, exitMount, ""},
+	{mount.ErrAllowOther, exitMount, ""},
+	{errOverlap, exitMount, ""},
 	{snapshot.ErrNoSource, exitNotFound, ""},
 	{errNotFound, exitNotFound, ""},
 	{store.ErrLost, exitDamaged, "run `garret check` to see what is lost"},

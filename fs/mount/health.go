@@ -30,6 +30,7 @@ type health struct {
 	asking  chan struct{} // closed when the question under way is answered; nil if there is none
 	asked   time.Time
 	down    bool
+	ended   bool
 	polling sync.WaitGroup
 }
 
@@ -77,7 +78,7 @@ func (h *health) ask() error {
 // learn is called with h.mu held.
 func (h *health) learn(err error) {
 	switch {
-	case h.ctx.Err() != nil:
+	case h.ended || h.ctx.Err() != nil:
 	case err != nil && !h.down:
 		h.down = true
 		h.log.Error("the repository cannot be reached; what is not cached cannot be read until it is back", "err", err)
@@ -106,7 +107,8 @@ func (h *health) poll() {
 
 // wait returns when nobody asks any more; the context has ended.
 func (h *health) wait() {
-	h.mu.Lock() // whoever starts to poll has not seen the end, and holds it
+	h.mu.Lock()
+	h.ended = true // nobody starts to poll any more
 	h.mu.Unlock()
 	h.polling.Wait()
 }

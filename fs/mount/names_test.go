@@ -128,10 +128,13 @@ func TestTrash(t *testing.T) {
 }
 
 // Midnight Commander marks everything and copies it to its other panel, by the
-// keys that a person presses.
+// keys that a person presses. A newline in a name it makes a blank, on whatever
+// file system; such names are left out.
 func TestMidnightCommander(t *testing.T) {
 	needProgram(t, "mc")
 	root := namesTree()
+	names := root.children[0]
+	names.children = slices.DeleteFunc(names.children, func(c *item) bool { return strings.Contains(c.Name, "\n") })
 	mnt := mountTree(t, root, Options{})
 	for _, locale := range []string{"C", "C.UTF-8"} {
 		to := t.TempDir()
@@ -186,7 +189,7 @@ func TestMidnightCommander(t *testing.T) {
 			<-ended
 		}
 		master.Close()
-		compareCopy(t, to, root.children[0])
+		compareCopy(t, to, names)
 	}
 }
 

@@ -129,7 +129,7 @@ func TestPermissionsHold(t *testing.T) {
 			t.Fatal(err)
 		}
 		unmountAfter(t, s)
-		a.add(t, dated("bb", 1), root)
+		a.add(t, dated("bb", 1), root.clone())
 		path := func(name string) string {
 			if o.Versions {
 				return mnt + "/" + name + "/2026-11-22T14-00-00Z"

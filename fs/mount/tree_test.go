@@ -1,13 +1,10 @@
 package mount
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -143,50 +140,6 @@ func seekDirectory(t *testing.T, path string, count int) {
 	if len(all) != count || strings.Join(all[before:], "/") != strings.Join(rest, "/") {
 		t.Errorf("%d entries; %d after the middle, then %d", len(all), len(all)-before, len(rest))
 	}
-}
-
-func TestConcurrentReaders(t *testing.T) {
-	big := file("big")
-	for i := range 300 { // enough for pages of parts
-		big.pieces = append(big.pieces, piece{data: noise(uint64(i), 20000+i)})
-		if i%50 == 7 {
-			big.pieces = append(big.pieces, piece{hole: 123457})
-		}
-	}
-	flat := dir("flat")
-	for i := range 200 {
-		flat.children = append(flat.children, file(fmt.Sprintf("f%03d", i), piece{data: noise(uint64(1000+i), 1+i*97)}))
-	}
-	mnt := mountTree(t, dir("", big, flat), Options{})
-	want := big.content()
-	var wg sync.WaitGroup
-	for reader := range 16 {
-		wg.Go(func() {
-			random := rand.New(rand.NewPCG(uint64(reader), 1))
-			f, err := os.Open(mnt + "/big")
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer f.Close()
-			for range 60 {
-				buf := make([]byte, 1+random.IntN(200000))
-				off := random.IntN(len(want))
-				n, err := f.ReadAt(buf, int64(off))
-				if err != nil && err != io.EOF || !bytes.Equal(buf[:n], want[off:min(off+len(buf), len(want))]) {
-					t.Errorf("reading %d bytes from %d: %d, %v", len(buf), off, n, err)
-					return
-				}
-				child := flat.children[random.IntN(len(flat.children))]
-				got, err := os.ReadFile(filepath.Join(mnt, "flat", child.Name))
-				if err != nil || !bytes.Equal(got, child.content()) {
-					t.Errorf("%s: %v", child.Name, err)
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
 }
 
 // Nothing can be changed, and the mount says so.

@@ -27,6 +27,7 @@ type cursor struct {
 	next  uint64 // ordinal of the child that comes next
 	feeds feeds
 	chunk int
+	lost  int     // directories that cannot be read
 	group []found // the child that comes next, in all directories that have it
 	fed   []*feed // what group was taken from
 }
@@ -70,6 +71,9 @@ func (e *edition) cursorAt(ctx context.Context, m *merged, next uint64) (*cursor
 			return nil, status
 		}
 	}
+	if c.lost > 0 && c.lost == len(m.sources) {
+		return nil, fuse.EIO
+	}
 	for c.next < next {
 		group, status := c.peek(ctx)
 		if !status.Ok() || group == nil {
@@ -96,9 +100,10 @@ func (c *cursor) fill(ctx context.Context, f *feed) fuse.Status {
 		}
 	}
 	if !status.Ok() {
-		if status == fuse.EINTR || !c.e.f.reachable() || len(c.dir.sources) == 1 {
+		if status == fuse.EINTR || !c.e.f.reachable() {
 			return status
 		}
+		c.lost++
 		c.e.paths.fail(c.dir)
 	}
 	if len(f.buf) > 0 {

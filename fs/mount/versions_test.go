@@ -18,6 +18,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"garret/fs/tree"
+	"garret/fs/tree/treetest"
+	"garret/fs/view"
+	"garret/index"
 )
 
 // clone copies an item, so that trees can be built of variants of it.
@@ -329,6 +332,50 @@ func TestVersionsWithDamage(t *testing.T) {
 	}
 	a.change(func() { a.trees[dated("bb", 1).ID] = lost })
 	eventually(t, "the snapshot that was lost", func() bool { return len(names(t, mnt+"/d")) == 2 && len(names(t, mnt+"/d/f")) == 3 })
+}
+
+// A lost page costs what only it held; a directory of which nothing can be read
+// is an error, and not empty.
+func TestVersionsWithLostPages(t *testing.T) {
+	a := &memArchive{}
+	stores := map[string]*treetest.Store{}
+	trees := map[string]*item{}
+	for i, id := range []string{"aa", "bb"} {
+		root := dir("", dir("d", text("f"+id, "x"), text("both", "y")), text("sound", ""))
+		store := treetest.New()
+		build(t, store, root)
+		stores[id], trees[id] = store, root
+		s := dated(id, i)
+		a.change(func() {
+			a.list = append(a.list, s)
+			if a.trees == nil {
+				a.trees = map[string]*view.Tree{}
+			}
+			a.trees[s.ID] = openStored(store, root)
+		})
+	}
+	lose := func(id string) { stores[id].Lose(index.Tree, trees[id].find("d").Dir.ID) }
+	lose("aa")
+	log := newLogBuffer()
+	mnt, _ := mountArchive(t, a, Options{Versions: true, Log: log.logger()})
+	if got := names(t, mnt+"/d"); !slices.Equal(got, []string{"both", "fbb"}) {
+		t.Errorf("%q", got)
+	}
+	if _, err := os.Lstat(mnt + "/d/faa"); unwrapErrno(err) != unix.EIO {
+		t.Errorf("a name that the lost page may have held: %v, want EIO", err)
+	}
+	if lines := log.take(); len(lines) != 1 || !strings.Contains(lines[0], "file=d") || !strings.Contains(lines[0], "aaaaaaaa") {
+		t.Errorf("log: %q", lines)
+	}
+	both, _ := mountArchive(t, a, Options{Versions: true, Log: log.logger()})
+	lose("bb")
+	a.change(func() { a.trees[dated("bb", 1).ID] = openStored(stores["bb"], &item{Node: trees["bb"].Node}) }) // without cached pages
+	if _, err := os.ReadDir(both + "/d"); unwrapErrno(err) != unix.EIO {
+		t.Errorf("nothing can be read: %v, want EIO", err)
+	}
+	if got := names(t, both); !slices.Equal(got, []string{"d", "sound"}) {
+		t.Errorf("%q", got)
+	}
 }
 
 // With AllowOther, a directory that was closed in one snapshot is not reached
