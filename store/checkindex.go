@@ -129,6 +129,11 @@ func (c *checker) load(ctx context.Context) error {
 // repository even if the local cache has it (which is replaced by what was
 // read).
 func (c *checker) loadSegments(ctx context.Context) error {
+	if c.round == 1 { // what is merged of the local cache is not looked at, so it is not believed any more
+		for _, m := range c.r.cache.Merged() {
+			c.r.cache.RemoveMerged(m)
+		}
+	}
 	type fresh struct {
 		id   SegmentID
 		size int64

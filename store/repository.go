@@ -229,6 +229,8 @@ type Repository struct {
 	cache    *cache.Cache
 	problems []error
 
+	merging sync.Mutex // held while cached index segments are merged
+
 	mu    sync.Mutex
 	heads map[SnapshotID]snapshotHead // read before: they never change
 }
@@ -262,7 +264,11 @@ func (r *Repository) ChunkerKeys() (gear [32]byte, cut [16]byte) { return r.keys
 func (r *Repository) Problems() []error { return r.problems }
 
 // Close releases the backend.
-func (r *Repository) Close() error { return r.backend.Close() }
+func (r *Repository) Close() error {
+	r.merging.Lock() // wait for what goes on beside
+	defer r.merging.Unlock()
+	return r.backend.Close()
+}
 
 // missing reports whether err means that an object is not there.
 func missing(err error) bool {

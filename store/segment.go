@@ -134,33 +134,42 @@ func (r *Repository) decodeSegment(id SegmentID, at io.ReaderAt, size int64, w i
 // Segments that are damaged or gone are reported and left out: the rest of the
 // repository stays readable.
 func (r *Repository) addSegments(ctx context.Context, set *index.Set, have map[SegmentID]bool) (problems []error, err error) {
-	listed := make(map[string]bool)
+	listed := make(map[SegmentID]int64) // sizes
 	err = r.backend.List(ctx, dirIndex, func(e backend.Entry) error {
 		id, err := parseSegmentID(base(e.Name))
 		if err != nil {
 			problems = append(problems, fmt.Errorf("%s: %w", e.Name, err))
 			return nil
 		}
-		listed[id.String()] = true
+		listed[id] = e.Size
+		return nil
+	})
+	if err != nil || len(listed) == 0 { // a repository that is away for a moment lists none
+		return problems, err
+	}
+	r.addMerged(set, have, listed)
+	for id, size := range listed {
 		if have[id] {
-			return nil
+			continue
 		}
-		s, err := r.mapSegment(ctx, id, e.Size)
+		s, err := r.mapSegment(ctx, id, size)
 		if err != nil {
 			if ctx.Err() != nil {
-				return ctx.Err()
+				return problems, ctx.Err()
 			}
 			if !missing(err) { // deleted since it was listed
-				problems = append(problems, fmt.Errorf("%s: %w", e.Name, err))
+				problems = append(problems, fmt.Errorf("%s: %w", segmentName(id), err))
 			}
-			return nil
+			continue
 		}
 		set.Add(s)
 		have[id] = true
-		return nil
-	})
-	if err == nil && len(listed) > 0 { // a repository that is away for a moment lists none
-		r.cache.Retain(func(id string) bool { return listed[id] })
 	}
-	return problems, err
+	r.cache.Retain(func(id string) bool {
+		segment, err := parseSegmentID(id)
+		_, ok := listed[segment]
+		return err == nil && ok
+	})
+	r.mergeSegments(listed)
+	return problems, nil
 }

@@ -11,9 +11,11 @@ import (
 // tempAge is when a temporary file is taken for a dead process's.
 const tempAge = time.Hour
 
-func isFreshTemp(e fs.DirEntry) bool {
+func isFreshTemp(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), "tmp-") && !isOld(e) }
+
+func isOld(e fs.DirEntry) bool {
 	info, err := e.Info()
-	return err == nil && strings.HasPrefix(e.Name(), "tmp-") && time.Since(info.ModTime()) < tempAge
+	return err != nil || time.Since(info.ModTime()) >= tempAge
 }
 
 // Info describes one repository's cache.
