@@ -16,7 +16,7 @@ import (
 
 // parityHead is enough of a parity object to tell what it is of: its header and
 // its first plate.
-const parityHead = 512
+const parityHead = 4096
 
 // protected is an object that should have parity.
 type protected struct {

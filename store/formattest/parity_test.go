@@ -5,17 +5,6 @@ import (
 	"fmt"
 )
 
-// plate is one plate of a parity object.
-type plate struct {
-	of       byte
-	percent  int
-	id       [16]byte
-	size     int
-	k, m     int
-	cell     int
-	payloads map[int][]byte // by number; of all plates that say the same
-}
-
 // parity reads the parity of an object and checks it against the object.
 func (r *reader) parity(of byte, name string, percent int) error {
 	data, err := r.read(name)
@@ -30,47 +19,132 @@ func (r *reader) parity(of byte, name string, percent int) error {
 	if err := object(stored, 'r'); err != nil {
 		return err
 	}
-	p, err := plates(stored)
-	if err != nil {
-		return err
-	}
 	k, m, cell := cells(len(data), percent)
-	if p.of != of || p.percent != percent || fmt.Sprintf("%x", p.id) != id || p.size != len(data) || p.k != k || p.m != m || p.cell != cell {
-		return wrong("a plate %+v", p)
+	l := layoutOf(k, m, cell)
+	if len(stored) != l.length() {
+		return wrong("%d bytes of parity for %d cells", len(stored), k)
 	}
-	all := (k + m + 63) / 64
-	if len(p.payloads) != 3*all {
-		return wrong("%d plates for %d cells", len(p.payloads), k+m)
-	}
-	at := 16 + all*(56+len(p.payloads[0]))
-	if k > 1 {
-		at = (at + 4095) / 4096 * 4096
+	plates := make([][]byte, l.n)
+	for q := range plates {
+		at, unit := l.unit(q, stored)
+		p := unit[at:][:48+l.s]
+		if l.k == 1 {
+			unit = stored[64+l.s:][:cell]
+		} else {
+			unit = append(append([]byte(nil), unit[:at]...), unit[at+len(p):]...)
+		}
+		if string(p[:8]) != "garretr1" || p[8] != of || int(p[9]) != percent || int(le.Uint16(p[10:])) != l.s || int(le.Uint32(p[12:])) != q ||
+			fmt.Sprintf("%x", p[16:32]) != id || int(le.Uint64(p[32:])) != len(data) {
+			return wrong("plate %d: %x", q, p[:44])
+		}
+		if crc(p[:44+l.s]) != le.Uint32(p[44+l.s:]) || crc(unit) != le.Uint32(p[40:]) {
+			return wrong("a CRC32C of plate %d", q)
+		}
+		plates[q] = p[44:][:l.s]
 	}
 	word := make([][]byte, 0, k+m)
 	for i := range k {
 		word = append(word, data[i*cell:min((i+1)*cell, len(data))])
 	}
-	for i := range m {
-		word = append(word, stored[at+i*cell:][:cell])
-	}
-	var sums []byte
-	for i := range all {
-		sums = append(sums, p.payloads[i]...)
-	}
+	sums := bytes.Join(plates[:l.f], nil)
 	for i, c := range word {
 		if crc(c) != le.Uint32(sums[4*i:]) {
 			return wrong("the CRC32C of cell %d", i)
 		}
 	}
-	if err := codeword(word[:k], word[k:], cell); err != nil {
+	if len(bytes.Trim(sums[4*k:], "\x00")) > 0 {
+		return wrong("something after the CRCs")
+	}
+	parity, err := l.parity(stored)
+	if err != nil {
 		return err
 	}
-	var table [2][][]byte
-	for i := range 3 * all {
-		part := min(i/all, 1)
-		table[part] = append(table[part], p.payloads[i])
+	if err := codeword(word, parity, cell); err != nil {
+		return err
 	}
-	return codeword(table[0], table[1], len(p.payloads[0]))
+	return codeword(plates[:l.f], plates[l.f:], l.s)
+}
+
+// layout is how a parity object is divided, for at most 32,768 units.
+type layout struct {
+	k, m, cell int
+	n, s, f, w int
+}
+
+func layoutOf(k, m, cell int) layout {
+	if k == 1 {
+		return layout{k, m, cell, 2, 64, 1, 0}
+	}
+	var least layout
+	for s := 64; s <= cell/4-64 && s <= 4032; s += 64 {
+		f, w := (4*k+s-1)/s, cell/(s+64)
+		n := m
+		for n-(n+w-1)/w < m {
+			n++
+		}
+		if k <= 1024 {
+			n = max(n, m+f-1)
+		} else {
+			n = max(n, min(m+f-1, 3*f))
+		}
+		if least.n == 0 || n < least.n {
+			least = layout{k, m, cell, n, s, f, w}
+		}
+	}
+	return least
+}
+
+// length returns the bytes of the parity object.
+func (l layout) length() int {
+	if l.k == 1 {
+		return 16 + 2*(48+l.s) + l.cell + 4
+	}
+	return l.n*l.cell + 4
+}
+
+// unit returns a part of the parity object, and where in it the plate begins.
+func (l layout) unit(q int, stored []byte) (at int, unit []byte) {
+	if l.k == 1 {
+		return 16 + q*(48+l.s+l.cell), stored
+	}
+	return q%l.w*(l.s+64) + 16, stored[q*l.cell:][:l.cell]
+}
+
+// parity collects the parity cells out of the units. What belongs to none is
+// zeros.
+func (l layout) parity(stored []byte) (cells [][]byte, err error) {
+	if l.k == 1 {
+		return [][]byte{stored[64+l.s:][:l.cell]}, nil
+	}
+	have := make([]int, l.cell/64) // groups of 64 bytes that were found
+	cells = make([][]byte, l.m)
+	for i := range cells {
+		cells[i] = make([]byte, l.cell)
+	}
+	for q := range l.n {
+		at, unit := l.unit(q, stored)
+		room := at/64*64 + l.s + 64
+		if q > 0 && len(bytes.Trim(unit[at-16:at], "\x00")) > 0 {
+			return nil, wrong("something before plate %d", q)
+		}
+		for h := range have {
+			group := unit[64*h:][:64]
+			switch {
+			case at/64*64 <= 64*h && 64*h < room:
+			case have[h] < l.m:
+				copy(cells[have[h]][64*h:], group)
+				have[h]++
+			case len(bytes.Trim(group, "\x00")) > 0:
+				return nil, wrong("group %d of unit %d", h, q)
+			}
+		}
+	}
+	for h, n := range have {
+		if n != l.m {
+			return nil, wrong("%d groups %d for %d cells", n, h, l.m)
+		}
+	}
+	return cells, nil
 }
 
 // cells returns how an object is divided, for sizes below 256 MB.
@@ -80,32 +154,6 @@ func cells(size, percent int) (k, m, cell int) {
 	}
 	k = (size + 4095) / 4096
 	return k, max((percent*k+99)/100, min(k, 18)), 4096
-}
-
-// plates finds the plates.
-func plates(data []byte) (p plate, err error) {
-	p.payloads = make(map[int][]byte)
-	for at := 0; ; at++ {
-		next := bytes.Index(data[at:], []byte("garretr1"))
-		if next < 0 {
-			return p, nil
-		}
-		at += next
-		b := data[at:]
-		s := int(le.Uint16(b[10:]))
-		if crc(b[:52+s]) != le.Uint32(b[52+s:]) {
-			return p, wrong("the CRC32C of a plate")
-		}
-		q := plate{
-			b[8], int(b[9]), [16]byte(b[16:32]), int(le.Uint64(b[32:])),
-			int(le.Uint32(b[40:])), int(le.Uint32(b[44:])), int(le.Uint32(b[48:])), p.payloads,
-		}
-		if len(p.payloads) > 0 && fmt.Sprint(q) != fmt.Sprint(p) {
-			return p, wrong("two plates that disagree")
-		}
-		p = q
-		p.payloads[int(le.Uint32(b[12:]))] = b[52 : 52+s]
-	}
 }
 
 // cantor is the basis that the bits of a symbol stand for.

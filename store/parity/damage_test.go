@@ -26,17 +26,14 @@ func spoil(r *rand.Rand, b []byte, at, n int) {
 	}
 }
 
-// layout returns where in its parity object an object's parity cells begin and
-// end, and how the two are divided.
-func layout(o one) (at, end, k, m, cell int) {
+// units returns where in its parity object an object's units begin, how many
+// there are, and how the two are divided.
+func units(o one) (at, n, k, m, cell int) {
 	k, m, cell = parity.Cells(int64(len(o.data)), o.params.Percent)
-	plates := (k + m + 63) / 64
-	plate := 52 + min(256, (4*(k+m)+63)/64*64) + 4
-	at = 16 + plates*plate
-	if k > 1 {
-		at = (at + 4095) / 4096 * 4096
+	if k == 1 {
+		return object.HeaderSize + 44 + 64 + 4, 1, k, m, cell
 	}
-	return at, at + m*cell, k, m, cell
+	return 0, len(o.parity) / cell, k, m, cell
 }
 
 // Any m cells may be lost, wherever they lie, here and there together.
@@ -53,11 +50,11 @@ func TestAnyCells(t *testing.T) {
 			seed := rand.Uint64()
 			r := source(seed)
 			o := protect(t, r, size, percent)
-			at, _, k, m, cell := layout(o)
+			at, n, k, m, cell := units(o)
 			for name, lost := range patterns {
 				data, par := bytes.Clone(o.data), bytes.Clone(o.parity)
 				lose := m - r.IntN(2)*r.IntN(m)
-				for _, i := range lost(r, k+m, lose) {
+				for _, i := range lost(r, k+n, lose) {
 					if i < k {
 						spoil(r, data, i*cell, cell)
 					} else {
@@ -93,19 +90,15 @@ func TestOneTooMany(t *testing.T) {
 		seed := rand.Uint64()
 		r := source(seed)
 		o := protect(t, r, size, 5)
-		at, _, k, m, cell := layout(o)
+		at, n, k, m, cell := units(o)
 		data, par := bytes.Clone(o.data), bytes.Clone(o.parity)
-		inData := false
-		for _, i := range r.Perm(k + m)[:m+1] {
-			if i < k {
-				inData = true
-				data[i*cell] ^= 1
-			} else {
-				par[at+(i-k)*cell] ^= 1
-			}
+		for _, i := range r.Perm(k)[:min(k, m+1)] {
+			data[i*cell] ^= 1
 		}
-		if !inData {
-			continue // all of the parity: that loses nothing yet
+		if m == k { // then as many units as make one parity cell too few
+			for _, u := range r.Perm(n)[:n-m+1] {
+				par[at+u*cell] ^= 1
+			}
 		}
 		p, err := parity.Parse(par)
 		if err != nil {
@@ -174,7 +167,7 @@ func TestFaults(t *testing.T) {
 		do    func(r *rand.Rand, b []byte) []byte
 	}{
 		{"nothing", 0, func(r *rand.Rand, b []byte) []byte { return b }},
-		{"head zeroed", 1, func(r *rand.Rand, b []byte) []byte { clear(b[:min(4097, len(b)/3)]); return b }},
+		{"head zeroed", 2, func(r *rand.Rand, b []byte) []byte { clear(b[:min(4097, len(b)/3)]); return b }},
 		{"tail zeroed", 1, func(r *rand.Rand, b []byte) []byte { clear(b[len(b)-min(4096, len(b)/4):]); return b }},
 		{"head cut off", 2, func(r *rand.Rand, b []byte) []byte { return b[1+r.IntN(4097):] }},
 		{"tail truncated", 2, func(r *rand.Rand, b []byte) []byte { return b[:len(b)-1-r.IntN(4096)] }},
@@ -190,7 +183,7 @@ func TestFaults(t *testing.T) {
 	check := func(t *testing.T, size int) {
 		seed := rand.Uint64()
 		o := protect(t, source(seed), size, 5)
-		_, _, _, m, _ := layout(o)
+		_, _, _, m, _ := units(o)
 		for i, f := range faults {
 			for j, pf := range parityFaults {
 				if f.cells+pf.cells > m || size >= pack-4096 && (i+j)%len(parityFaults) != int(seed%8) {
@@ -237,18 +230,14 @@ func TestBurstsAndMegabyte(t *testing.T) {
 	}
 }
 
-// A bad sector anywhere in the parity object costs one cell at most, and none
-// if it holds a part of a table.
+// A bad sector anywhere in the parity object costs one cell at most.
 func TestEverySector(t *testing.T) {
-	for _, size := range []int{4096, 2 * 4096, 20 * 4096, 400 * 4096, 1500 * 4096} {
+	for _, size := range []int{2 * 4096, 20 * 4096, 400 * 4096, 1500 * 4096} {
 		o := protect(t, source(7), size, 5)
 		for at := 0; at < len(o.parity); at += parity.Sector {
 			par := bytes.Clone(o.parity)
 			clear(par[at:min(at+parity.Sector, len(par))])
 			p, err := parity.Parse(par)
-			if size == 4096 {
-				continue // one cell, and tables beside it: the object is the budget
-			}
 			if err != nil {
 				t.Fatalf("%d bytes, sector at %d: %v", size, at, err)
 			}
@@ -260,67 +249,6 @@ func TestEverySector(t *testing.T) {
 			}
 		}
 	}
-}
-
-// Bad sectors in both tables at once cost nothing, as long as a third of the
-// plates is left: the same m cells may be lost besides.
-func TestBothTables(t *testing.T) {
-	for run, cells := range []int{700, 700, 1500, 1500, 3000, 3000, 8000} {
-		seed := rand.Uint64()
-		r := source(seed)
-		o := protect(t, r, cells*4096, 5)
-		at, end, k, m, cell := layout(o)
-		par := bytes.Clone(o.parity)
-		sector := min(4096, (len(par)-end)/3)
-		clear(par[r.IntN(at-4096+1):][:4096])
-		clear(par[end+r.IntN(len(par)-end-sector):][:sector])
-		data := bytes.Clone(o.data)
-		for _, i := range r.Perm(k)[:m] {
-			spoil(r, data, i*cell, cell)
-		}
-		t.Run(fmt.Sprintf("run %d/%d cells/seed %d", run, cells, seed), func(t *testing.T) {
-			o.heals(t, data, par, nil)
-		})
-	}
-}
-
-// extraOf tells the CRCs of an object as its own trailer would.
-func extraOf(data []byte) func(int) (uint32, bool) {
-	return func(i int) (uint32, bool) {
-		cell := data[i*4096 : min((i+1)*4096, len(data))]
-		return crc32.Checksum(cell, object.Castagnoli), true
-	}
-}
-
-// When more than two thirds of the plates are lost, the protected object's own
-// CRCs serve; without them, an object that is whole is still seen to be so.
-func TestFewPlatesLeft(t *testing.T) {
-	seed := rand.Uint64()
-	r := source(seed)
-	o := protect(t, r, 500*4096, 5) // 525 cells, 9 plates: the last two know of parity
-	_, end, _, _, cell := layout(o)
-	par := bytes.Clone(o.parity)
-	clear(par[object.HeaderSize:][:7*(52+256+4)])
-	clear(par[end:])
-	t.Logf("seed %d", seed)
-	o.heals(t, o.data, par, nil)
-	data := bytes.Clone(o.data)
-	for _, i := range r.Perm(500)[:12] {
-		spoil(r, data, i*cell, cell)
-	}
-	o.heals(t, data, par, extraOf(o.data))
-	p, err := parity.Parse(par)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data[5*cell] ^= 1
-	if _, err := p.Heal(data, nil); !errors.Is(err, parity.ErrTooDamaged) {
-		t.Errorf("healed with unknown CRCs of damaged cells: %v", err)
-	}
-	// Cells that are lost for certain, and others that nobody can vouch for.
-	data = bytes.Clone(o.data)
-	clear(data[448*cell : 453*cell])
-	o.heals(t, data, par, nil)
 }
 
 // collide changes bytes of a cell so that its CRC32C stays: by a multiple of

@@ -30,33 +30,40 @@ func Encode(p Params, data []byte, dst []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// encode appends the parity object and returns the cells' CRCs as well.
+// encode appends the parity object and returns the data cells' CRCs as well.
 func (d description) encode(data, dst []byte) ([]byte, []uint32) {
 	begin := len(dst)
 	dst = slices.Grow(dst, int(d.total()))[:begin+int(d.total())]
 	whole := dst[begin:]
-	from, to := d.parity(), d.parity()+int64(d.m)*int64(d.cell)
-	leopard.Encode(d.k, d.m, d.cell, data, whole[from:to])
-	crcs := d.checksums(data, whole[from:to])
-
+	crcs := d.checksums(data)
 	table := d.table(crcs)
-	head := object.AppendHeader(whole[:0], object.Parity)
-	head = d.appendPlates(head, 0, d.plates(), table)
-	clear(whole[len(head):from])
-	tail := d.appendPlates(whole[:to], d.plates(), (1+tailPlates)*d.plates(), table)
-	object.Finish(tail)
+	if d.k == 1 {
+		cell := whole[object.HeaderSize+d.plate():][:d.cell]
+		leopard.Encode(d.k, d.m, d.cell, data, cell)
+		object.AppendHeader(whole[:0], object.Parity)
+		for u := range d.units {
+			d.putPlate(whole[d.place(u):][:d.plate()], u, d.sum(cell, u), table)
+		}
+	} else {
+		units := whole[:d.units*d.cell]
+		leopard.Encode(d.k, d.m, d.cell, data, units[(d.units-d.m)*d.cell:])
+		d.spread(units)
+		object.AppendHeader(whole[:0], object.Parity)
+		for u := range d.units {
+			unit := units[u*d.cell:][:d.cell]
+			d.putPlate(unit[d.inUnit(u):][:d.plate()], u, d.sum(unit, u), table)
+		}
+	}
+	object.Finish(whole[:len(whole)-object.CRCSize])
 	return dst, crcs
 }
 
-// checksums returns the CRC32C of each data cell and each parity cell.
-func (d description) checksums(data, parity []byte) []uint32 {
-	crcs := make([]uint32, 0, d.cells())
-	for i := range d.k {
+// checksums returns the CRC32C of each data cell.
+func (d description) checksums(data []byte) []uint32 {
+	crcs := make([]uint32, d.k)
+	for i := range crcs {
 		at, n := d.data(i)
-		crcs = append(crcs, crc32.Checksum(data[at:][:n], object.Castagnoli))
-	}
-	for i := range d.m {
-		crcs = append(crcs, crc32.Checksum(parity[i*d.cell:][:d.cell], object.Castagnoli))
+		crcs[i] = crc32.Checksum(data[at:][:n], object.Castagnoli)
 	}
 	return crcs
 }

@@ -1,8 +1,10 @@
 package parity
 
 import (
+	"bytes"
 	"fmt"
 	"hash/crc32"
+	"slices"
 
 	"garret/store/object"
 	"garret/store/parity/leopard"
@@ -73,8 +75,8 @@ func (o *Object) Heal(data []byte, extra func(cell int) (crc uint32, ok bool)) (
 }
 
 // rebuild returns the protected object made of the cells found in data, and
-// whether all CRCs that are known say that it is right, those of the parity
-// cells that it would have included.
+// whether all that is left says that it is right: the CRCs that are known, and
+// the parity object's units, which are made again.
 func (o *Object) rebuild(data []byte, found []int64, crcs []uint32, known []bool) (healed []byte, ok bool) {
 	healed, missing := make([]byte, o.size), make([]bool, o.k)
 	for i, at := range found {
@@ -83,15 +85,76 @@ func (o *Object) rebuild(data []byte, found []int64, crcs []uint32, known []bool
 			copy(healed[to:][:n], data[at:])
 		}
 	}
-	leopard.Rebuild(o.k, o.m, o.cell, healed, missing, o.parity)
-	parity := make([]byte, o.m*o.cell)
-	leopard.Encode(o.k, o.m, o.cell, healed, parity)
-	for i, crc := range o.checksums(healed, parity) {
-		if known[i] && crc != crcs[i] {
+	if slices.Contains(missing, true) {
+		o.compute(healed, missing)
+	}
+	whole, sums := o.encode(healed, nil)
+	for i, sum := range sums {
+		if known[i] && sum != crcs[i] {
 			return nil, false
 		}
 	}
-	return healed, true
+	return healed, o.agrees(whole)
+}
+
+// agrees reports whether the units that are left are those of a whole parity
+// object.
+func (o *Object) agrees(whole []byte) bool {
+	for u, unit := range o.units {
+		at := o.place(u) - int64(o.inUnit(u))
+		if unit != nil && !bytes.Equal(unit, whole[at:][:o.cell]) {
+			return false
+		}
+	}
+	return true
+}
+
+// compute computes the missing cells of data: strip by strip, because which
+// parity is left differs from one to the next, or at once if all of it is.
+func (o *Object) compute(data []byte, missing []bool) {
+	if !slices.ContainsFunc(o.units, isNil) {
+		leopard.Rebuild(o.k, o.m, o.cell, data, missing, o.gather())
+		return
+	}
+	parity := make([][]byte, o.m)
+	var strips []byte
+	for room := range o.rooms + 1 {
+		from, to := o.strip(room)
+		if from == to {
+			continue
+		}
+		for i := range parity {
+			if parity[i] = o.units[o.unitOf(i, room)]; parity[i] != nil {
+				parity[i] = parity[i][from:to]
+			}
+		}
+		width := to - from
+		strips = slices.Grow(strips[:0], o.k*width)[:o.k*width]
+		for i := range o.k {
+			at, n := o.data(i)
+			strip := strips[i*width:][:width]
+			clear(strip[copy(strip, data[at:][min(from, n):min(to, n)]):])
+		}
+		leopard.Rebuild(o.k, o.m, width, strips, missing, parity)
+		for i, lost := range missing {
+			if at, n := o.data(i); lost {
+				copy(data[at:][min(from, n):min(to, n)], strips[i*width:])
+			}
+		}
+	}
+}
+
+// gather returns the parity cells out of all units.
+func (o *Object) gather() [][]byte {
+	cells, memory := make([][]byte, o.m), make([]byte, o.m*o.cell)
+	for i := range cells {
+		cells[i] = memory[i*o.cell:][:o.cell]
+		for room := range o.rooms + 1 {
+			from, to := o.strip(room)
+			copy(cells[i][from:to], o.units[o.unitOf(i, room)][from:to])
+		}
+	}
+	return cells
 }
 
 // checksumsWith returns the CRCs of all cells and which of them are known: from
@@ -157,6 +220,9 @@ func (o *Object) Repair(data []byte) ([]byte, error) {
 		if o.known[i] && crc != o.crcs[i] {
 			return nil, fmt.Errorf("%w: cell %d is not that of the %v", object.ErrDamaged, i, o.of)
 		}
+	}
+	if !o.agrees(whole) {
+		return nil, fmt.Errorf("%w: what is left of the parity is not that of the %v", object.ErrDamaged, o.of)
 	}
 	return whole, nil
 }

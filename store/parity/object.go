@@ -3,7 +3,6 @@ package parity
 import (
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"slices"
 
 	"garret/store/object"
@@ -12,10 +11,10 @@ import (
 // Object is a parity object that was read, as far as it is there.
 type Object struct {
 	description
-	crcs   []uint32 // of data cells, then parity cells
-	known  []bool   // which of crcs are known
-	parity [][]byte // parity cells; nil if lost
-	whole  bool
+	crcs  []uint32 // of the data cells
+	known []bool   // which of crcs are known
+	units [][]byte // nil if lost
+	whole bool
 }
 
 // Parse reads a parity object, which may be damaged in any way: overwritten,
@@ -36,16 +35,11 @@ func Parse(data []byte) (*Object, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: no plate of a parity object is left in %d bytes", object.ErrDamaged, len(data))
 	}
-	o := &Object{description: d, parity: make([][]byte, d.m)}
-	payloads, shifts := d.collect(data)
+	o := &Object{description: d}
+	var payloads [][]byte
+	o.units, payloads = d.collect(data)
 	o.crcs, o.known = d.checksumsOf(payloads)
-	lost := 0
-	for i := range o.parity {
-		if o.parity[i] = o.find(data, i, shifts); o.parity[i] == nil {
-			lost++
-		}
-	}
-	o.whole = intact && int64(len(data)) == d.total() && lost == 0 && !slices.ContainsFunc(payloads, isNil)
+	o.whole = intact && int64(len(data)) == d.total() && !slices.ContainsFunc(o.units, isNil)
 	return o, nil
 }
 
@@ -60,7 +54,7 @@ func describe(data []byte) (description, bool) {
 		if placed {
 			return
 		}
-		shift := p.at - p.place(p.number)
+		shift := p.at - p.place(p.unit)
 		if shift == 0 || shift == int64(len(data))-p.total() {
 			best, placed = p.description, true
 			return
@@ -75,50 +69,37 @@ func describe(data []byte) (description, bool) {
 	return best, placed || len(votes) > 0
 }
 
-// collect returns the payloads of the plates that are left, by their numbers,
-// and by how much the parity object's parts are shifted from their places: not
-// at all, as its length says if its beginning is lost, or as the plates' places
-// say.
-func (d description) collect(data []byte) (payloads [][]byte, shifts []int64) {
-	payloads = make([][]byte, (1+tailPlates)*d.plates())
-	shifts = []int64{0}
-	if end := int64(len(data)) - d.total(); end != 0 {
-		shifts = append(shifts, end)
-	}
+// collect returns the units that are left, and the plates' payloads by their
+// numbers. Each plate tells where its unit is, whatever was cut off or inserted
+// before it.
+func (d description) collect(data []byte) (units, payloads [][]byte) {
+	units, payloads = make([][]byte, d.units), make([][]byte, d.pieces())
+	tried := make([]uint8, d.units)
 	findPlates(data, func(p plate) {
-		if p.description != d || payloads[p.number] != nil {
+		if p.description != d || units[p.unit] != nil || tried[p.unit] == maxTries {
 			return
 		}
-		payloads[p.number] = p.payload
-		if shift := p.at - d.place(p.number); len(shifts) < maxShifts && !slices.Contains(shifts, shift) {
-			shifts = append(shifts, shift)
+		tried[p.unit]++
+		payloads[p.unit%d.pieces()] = p.payload
+		at := p.at - int64(d.inUnit(p.unit))
+		if at < 0 || at+int64(d.cell) > int64(len(data)) {
+			return
+		}
+		if unit := data[at:][:d.cell]; d.sum(unit, p.unit) == p.sum {
+			units[p.unit] = unit
 		}
 	})
-	return payloads, shifts
+	if d.k == 1 && units[0] == nil {
+		units[0] = units[1] // they are the same cell
+	}
+	return units, payloads
 }
 
-// maxShifts is how many shifts cells are looked for at.
-const maxShifts = 8
+// maxTries is how many plates of a unit are looked at: storage may hold copies
+// of some, and one may stand before a unit that is damaged.
+const maxTries = 4
 
 func isNil(b []byte) bool { return b == nil }
-
-// find returns parity cell i, or nil if it is nowhere in data or not known by
-// its CRC.
-func (o *Object) find(data []byte, i int, shifts []int64) []byte {
-	if !o.known[o.k+i] {
-		return nil
-	}
-	for _, shift := range shifts {
-		at := o.geometry.parity() + int64(i)*int64(o.cell) + shift
-		if at < 0 || at+int64(o.cell) > int64(len(data)) {
-			continue
-		}
-		if cell := data[at:][:o.cell]; crc32.Checksum(cell, object.Castagnoli) == o.crcs[o.k+i] {
-			return cell
-		}
-	}
-	return nil
-}
 
 // Of returns the type of the protected object.
 func (o *Object) Of() object.Type { return o.of }
@@ -141,13 +122,18 @@ func (o *Object) Cell() int { return o.cell }
 // Percent returns what was asked for when it was made.
 func (o *Object) Percent() int { return o.percent }
 
-// Damage returns how many of the parity cells are lost, and whether the parity
-// object is byte for byte as it was written.
+// Damage returns how many of the parity cells are lost, so many that M less
+// them can be lost of the data, and whether the parity object is byte for byte
+// as it was written.
 func (o *Object) Damage() (cells int, whole bool) {
-	for _, c := range o.parity {
-		if c == nil {
-			cells++
+	for room := range o.rooms + 1 {
+		lost := 0
+		for i := range o.m {
+			if o.units[o.unitOf(i, room)] == nil {
+				lost++
+			}
 		}
+		cells = max(cells, lost)
 	}
 	return cells, o.whole
 }

@@ -3,7 +3,6 @@ package parity
 import (
 	"bytes"
 	"encoding/binary"
-	"hash/crc32"
 
 	"garret/store/object"
 	"garret/store/parity/leopard"
@@ -11,9 +10,7 @@ import (
 
 const (
 	plateMagic = "garretr1"
-	plateHead  = 52 // bytes before a plate's payload
-	plateCells = 64 // CRCs in a plate
-	tailPlates = 2  // plates in the tail for one in the head
+	plateHead  = 44 // bytes before a plate's payload
 )
 
 // description is what every plate says of the objects.
@@ -23,41 +20,36 @@ type description struct {
 	id [16]byte
 }
 
-// table lays the cells' CRCs into the payloads of all plates: those of the head
-// hold the CRCs, those of the tail are the Reed-Solomon parity of these.
+// table lays the data cells' CRCs into the payloads of the plates: the first
+// needed hold the CRCs, the others are the Reed-Solomon parity of these.
 func (d description) table(crcs []uint32) []byte {
-	size := d.plates() * d.payload()
-	b := make([]byte, (1+tailPlates)*size)
+	size := d.needed * d.payload
+	b := make([]byte, d.pieces()*d.payload)
 	for i, c := range crcs {
 		binary.LittleEndian.PutUint32(b[4*i:], c)
 	}
-	leopard.Encode(d.plates(), tailPlates*d.plates(), d.payload(), b[:size], b[size:])
+	leopard.Encode(d.needed, d.pieces()-d.needed, d.payload, b[:size], b[size:])
 	return b
 }
 
-// appendPlates appends the plates from number from to below number to.
-func (d description) appendPlates(b []byte, from, to int, table []byte) []byte {
-	for i := from; i < to; i++ {
-		begin := len(b)
-		b = append(b, plateMagic...)
-		b = append(b, byte(d.of), byte(d.percent))
-		b = binary.LittleEndian.AppendUint16(b, uint16(d.payload()))
-		b = binary.LittleEndian.AppendUint32(b, uint32(i))
-		b = append(b, d.id[:]...)
-		b = binary.LittleEndian.AppendUint64(b, uint64(d.size))
-		b = binary.LittleEndian.AppendUint32(b, uint32(d.k))
-		b = binary.LittleEndian.AppendUint32(b, uint32(d.m))
-		b = binary.LittleEndian.AppendUint32(b, uint32(d.cell))
-		b = append(b, table[i*d.payload():(i+1)*d.payload()]...)
-		b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[begin:], object.Castagnoli))
-	}
-	return b
+// putPlate writes the plate of unit u to b, which has its length.
+func (d description) putPlate(b []byte, u int, sum uint32, table []byte) {
+	copy(b, plateMagic)
+	b[8], b[9] = byte(d.of), byte(d.percent)
+	binary.LittleEndian.PutUint16(b[10:], uint16(d.payload))
+	binary.LittleEndian.PutUint32(b[12:], uint32(u))
+	copy(b[16:], d.id[:])
+	binary.LittleEndian.PutUint64(b[32:], uint64(d.size))
+	binary.LittleEndian.PutUint32(b[40:], sum)
+	copy(b[plateHead:], table[u%d.pieces()*d.payload:][:d.payload])
+	object.Finish(b[:plateHead+d.payload])
 }
 
 // plate is one that was found.
 type plate struct {
 	description
-	number  int
+	unit    int
+	sum     uint32 // CRC32C of the unit but for the plate
 	payload []byte
 	at      int64 // its place
 }
@@ -67,23 +59,17 @@ func readPlate(b []byte) (plate, bool) {
 	if len(b) < plateHead || string(b[:8]) != plateMagic {
 		return plate{}, false
 	}
-	n := int(binary.LittleEndian.Uint16(b[10:]))
-	end := plateHead + n
-	if n > 4*plateCells || len(b) < end+object.CRCSize ||
-		crc32.Checksum(b[:end], object.Castagnoli) != binary.LittleEndian.Uint32(b[end:]) {
+	percent, size := int(b[9]), binary.LittleEndian.Uint64(b[32:])
+	if size < 1 || size > maxBytes || percent < 1 || percent > 100 {
 		return plate{}, false
 	}
-	number, size := binary.LittleEndian.Uint32(b[12:]), binary.LittleEndian.Uint64(b[32:])
-	k, m, cell := binary.LittleEndian.Uint32(b[40:]), binary.LittleEndian.Uint32(b[44:]), binary.LittleEndian.Uint32(b[48:])
-	if size > maxBytes || max(k, m, number) > leopard.MaxCells || cell > maxCell {
+	var p plate
+	p.geometry, p.of, p.id = geometryOf(int64(size), percent), object.Type(b[8]), [16]byte(b[16:32])
+	n, number := int(binary.LittleEndian.Uint16(b[10:])), binary.LittleEndian.Uint32(b[12:])
+	if n != p.geometry.payload || int64(number) >= int64(p.units) || len(b) < p.plate() || object.VerifyCRC(b[:p.plate()]) != nil {
 		return plate{}, false
 	}
-	p := plate{number: int(number), payload: b[plateHead:end]}
-	p.of, p.percent, p.id = object.Type(b[8]), int(b[9]), [16]byte(b[16:32])
-	p.size, p.k, p.m, p.cell = int64(size), int(k), int(m), int(cell)
-	if !p.valid() || n != p.geometry.payload() || p.number >= (1+tailPlates)*p.plates() {
-		return plate{}, false
-	}
+	p.unit, p.sum, p.payload = int(number), binary.LittleEndian.Uint32(b[40:]), b[plateHead:][:n]
 	return p, true
 }
 
@@ -104,12 +90,12 @@ func findPlates(data []byte, found func(plate)) {
 	}
 }
 
-// checksumsOf returns the cells' CRCs out of the payloads of the plates that
-// were found, by their numbers, and which of them are known. Any third of the
-// plates tells all of them, fewer only those that stand in the head's.
+// checksumsOf returns the data cells' CRCs out of the payloads that were found,
+// by their numbers, and which of them are known. Any needed payloads tell all of
+// them, fewer only those that stand in them.
 func (d description) checksumsOf(payloads [][]byte) (crcs []uint32, known []bool) {
-	crcs, known = make([]uint32, d.cells()), make([]bool, d.cells())
-	n, size, found := d.plates(), d.payload(), 0
+	crcs, known = make([]uint32, d.k), make([]bool, d.k)
+	n, size, found := d.needed, d.payload, 0
 	table, lost := make([]byte, n*size), make([]bool, n)
 	for i, p := range payloads {
 		if p != nil {
@@ -121,11 +107,11 @@ func (d description) checksumsOf(payloads [][]byte) (crcs []uint32, known []bool
 		}
 	}
 	if found >= n {
-		leopard.Rebuild(n, tailPlates*n, size, table, lost, payloads[n:])
+		leopard.Rebuild(n, d.pieces()-n, size, table, lost, payloads[n:])
 		clear(lost)
 	}
 	for i := range crcs {
-		if known[i] = !lost[i/plateCells]; known[i] {
+		if known[i] = !lost[4*i/size]; known[i] {
 			crcs[i] = binary.LittleEndian.Uint32(table[4*i:])
 		}
 	}
