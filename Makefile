@@ -9,7 +9,7 @@ export CGO_ENABLED ?= 0
 CONCURRENT := ./fs/... ./store/... ./index
 CC_FOUND := $(shell command -v $(or $(CC),cc) 2>/dev/null)
 
-.PHONY: build demo test lint bench clean
+.PHONY: build demo test lint bench bench-check bench-mount clean
 
 build:
 	$(GO) build -trimpath -o bin/garret ./cmd/garret
@@ -34,6 +34,14 @@ lint:
 # Micro-benchmarks of every stage.
 bench:
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./...
+
+# `garret check --read-data` beside restic's, on the same files.
+bench-check: build
+	$(GO) run ./bench/check
+
+# Copies, listings and reads out of a mount beside the same files themselves.
+bench-mount: build
+	$(GO) run ./bench/mount -out bench/mount/RESULTS.md
 
 clean:
 	rm -rf bin

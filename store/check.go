@@ -250,7 +250,9 @@ func fatal(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if errors.Is(err, backend.ErrClosed) {
+	// What this user may not read is not damaged, and the rest cannot be told
+	// without it.
+	if errors.Is(err, backend.ErrClosed) || errors.Is(err, backend.ErrPermission) {
 		return err
 	}
 	return nil

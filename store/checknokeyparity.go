@@ -107,9 +107,9 @@ func (c *noKey) parityObject(ctx context.Context, id [16]byte, size int64) error
 	return nil
 }
 
-// orphan reports the parity of what is not there. A collector deletes parity
-// first, so something was lost or never came to be: nobody can say which
-// without a key. damage is what is wrong with the parity itself, or nil.
+// orphan reports the parity of what is not there. Writers store parity last and
+// collectors remove it first, so the object was lost; whether a snapshot needs
+// it nobody can say without a key. damage is what is wrong with the parity itself, or nil.
 func (c *noKey) orphan(ctx context.Context, id [16]byte, damage error) error {
 	if c.live[index.PackID(id).Session()] {
 		return nil
@@ -131,11 +131,11 @@ func (c *noKey) orphan(ctx context.Context, id [16]byte, damage error) error {
 			return stop
 		}
 	}
-	err = errors.New("what it is the parity of is not there: an interrupted run has left it behind, or a pack is lost, which a check with a key can tell")
+	err = errors.New("what it is the parity of is missing, and is more than it can make again; a check with a key tells what is lost with it")
 	if damage != nil {
 		err = fmt.Errorf("%w; %w", damage, err)
 	}
-	c.problem(Problem{Object: parityName(id), Severity: Note, Err: err})
+	c.problem(Problem{Object: parityName(id), Severity: Lost, Err: err})
 	return nil
 }
 

@@ -114,7 +114,7 @@ func TestCheckHeals(t *testing.T) {
 		{"another's parity", parityOfName(t, data), func([]byte) []byte { return read(t, b, parityOfName(t, tree)) }, everywhere, everywhere, everywhere},
 
 		{"half a pack", data, zero(0, 40*cell), Lost, Lost, Lost},
-		{"a large pack gone", data, nil, Lost, Lost, Note}, // without a key nobody knows that it was there
+		{"a large pack gone", data, nil, Lost, Lost, Lost}, // its parity says that it was there
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			d := b.Clone()

@@ -25,9 +25,11 @@ func putBoth(ctx context.Context, b backend.Backend, name string, data []byte) e
 	return b.Put(ctx, secondCopy(name), data)
 }
 
-// deleteBoth removes an object's second copy, and then the object.
+// deleteBoth removes an object's second copy, and then the object; then once
+// more its second copy, which a repair that saw the object without one may have
+// put meanwhile (see repairRun.writeCopy): alone it would bring the object back.
 func deleteBoth(ctx context.Context, b backend.Backend, name string) error {
-	for _, name := range []string{secondCopy(name), name} {
+	for _, name := range []string{secondCopy(name), name, secondCopy(name)} {
 		if err := b.Delete(ctx, name); err != nil && !missing(err) {
 			return err
 		}

@@ -29,6 +29,7 @@ type Lease struct {
 	Host    string    `json:"host"`
 	Boot    string    `json:"boot"` // the kernel's boot id: a process of another boot is gone
 	PID     int       `json:"pid"`
+	PIDs    string    `json:"pid_ns"` // the PID namespace that PID is a number in
 	Started time.Time `json:"started"`
 	Program string    `json:"program"`
 }
@@ -56,7 +57,7 @@ func newLease(ctx context.Context, r *Repository, id index.SessionID, kind strin
 	host, _ := os.Hostname()
 	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	body, err := json.Marshal(Lease{
-		Kind: kind, Host: host, Boot: strings.TrimSpace(string(boot)), PID: os.Getpid(),
+		Kind: kind, Host: host, Boot: strings.TrimSpace(string(boot)), PID: os.Getpid(), PIDs: pidNamespace(),
 		Started: time.Now().UTC(), Program: Program(),
 	})
 	if err != nil {
@@ -70,6 +71,13 @@ func newLease(ctx context.Context, r *Repository, id index.SessionID, kind strin
 	l.stop = stop
 	go l.run(background)
 	return l, nil
+}
+
+// pidNamespace names the namespace of this process's number: containers may
+// share a machine's name and boot id.
+func pidNamespace() string {
+	ns, _ := os.Readlink("/proc/self/ns/pid")
+	return ns
 }
 
 func (l *lease) run(ctx context.Context) {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 
-	"golang.org/x/sync/errgroup"
-
 	"garret/index"
 	"garret/store/backend"
 	"garret/store/object"
@@ -36,10 +34,12 @@ func (e *parityEncoder) put(ctx context.Context, b backend.Backend, of object.Ty
 	if err != nil {
 		return 0, fmt.Errorf("parity of %s: %w", name, err)
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return b.Put(ctx, name, data) })
-	g.Go(func() error { return b.Put(ctx, parityName(id), e.buf) })
-	return int64(len(data) + len(e.buf)), g.Wait()
+	// The parity comes after, and collectors remove it before: where there is
+	// only parity, the object was lost.
+	if err := b.Put(ctx, name, data); err != nil {
+		return 0, err
+	}
+	return int64(len(data) + len(e.buf)), b.Put(ctx, parityName(id), e.buf)
 }
 
 // readParity reads and parses an object's parity, however damaged it is.
@@ -71,8 +71,8 @@ func heal(ctx context.Context, b backend.Backend, of object.Type, name string, i
 	if err != nil {
 		return nil, err
 	}
-	data, err := readDamaged(ctx, b, name, 2*maxParity)
-	if err != nil && !missing(err) {
+	data, err := readEnds(ctx, b, name, p.Size())
+	if err != nil && !missing(err) && !errors.Is(err, errUnreadable) {
 		return nil, err
 	}
 	return p.Heal(data, nil)
@@ -88,8 +88,14 @@ func healedPack(ctx context.Context, b backend.Backend, id index.PackID) ([]byte
 	return heal(ctx, b, object.Pack, packName(id), id)
 }
 
+// errUnreadable means that storage gives no byte of an object, though it is
+// there. That may pass: a disk that was away for a moment, a network that is.
+// So nothing may be concluded about what the object holds.
+var errUnreadable = errors.New("nothing of it can be read")
+
 // readDamaged reads an object from a medium that may be failing: what cannot
-// be read is zeros. An object of more than limit bytes is an error.
+// be read is zeros, and if that is all, errUnreadable. An object of more than
+// limit bytes is an error.
 func readDamaged(ctx context.Context, b backend.Backend, name string, limit int64) ([]byte, error) {
 	data, err := backend.ReadAll(ctx, b, name, limit)
 	if err == nil || missing(err) || errors.Is(err, backend.ErrTooLarge) || errors.Is(err, backend.ErrClosed) || ctx.Err() != nil {
@@ -99,10 +105,44 @@ func readDamaged(ctx context.Context, b backend.Backend, name string, limit int6
 	if err != nil {
 		return nil, err
 	}
-	data = make([]byte, min(size, limit))
+	return readCells(ctx, b, name, 0, min(size, limit))
+}
+
+// readEnds reads what is left of an object that had size bytes: all of it or, if
+// it has grown far beyond that, its first and its last size bytes, one after
+// another. Parity looks for its cells as far from the beginning as they were, and
+// as far from the end, and finds in them what it would find in all of it.
+func readEnds(ctx context.Context, b backend.Backend, name string, size int64) ([]byte, error) {
+	stored, err := b.Size(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if stored <= 2*size {
+		return readDamaged(ctx, b, name, 2*size)
+	}
+	head, err := readCells(ctx, b, name, 0, size)
+	if err != nil && !errors.Is(err, errUnreadable) {
+		return nil, err
+	}
+	tail, err := readCells(ctx, b, name, stored-size, size)
+	if err != nil && !errors.Is(err, errUnreadable) {
+		return nil, err
+	}
+	data := make([]byte, 2*size)
+	copy(data, head)
+	copy(data[size:], tail)
+	return data, nil
+}
+
+// readCells reads length bytes of an object from offset from on, cell by cell.
+// Those that cannot be read are zeros; errUnreadable if none can.
+func readCells(ctx context.Context, b backend.Backend, name string, from, length int64) ([]byte, error) {
+	data := make([]byte, length)
+	var failed error
+	cells, lost := 0, 0
 	for off := 0; off < len(data); off += parity.Sector {
 		cell := data[off:min(off+parity.Sector, len(data))]
-		n, err := b.ReadAt(ctx, name, cell, int64(off))
+		n, err := b.ReadAt(ctx, name, cell, from+int64(off))
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -110,11 +150,18 @@ func readDamaged(ctx context.Context, b backend.Backend, name string, limit int6
 			return nil, err
 		}
 		if err == io.EOF {
-			return data[:off+n], nil
+			data = data[:off+n]
+			break
 		}
+		cells++
 		if err != nil {
 			clear(cell)
+			lost++
+			failed = err
 		}
+	}
+	if cells > 0 && lost == cells {
+		return nil, fmt.Errorf("%w: %w", errUnreadable, failed)
 	}
 	return data, nil
 }

@@ -21,6 +21,7 @@ type pair struct {
 	name  string // of the first copy
 	limit int64
 	prove func(data []byte) error
+	whole bool // prove tells only whether it is whole, not whether it is authentic
 	// hold, if it is not nil, tells why a missing second copy is to be left to
 	// whoever writes the object; "" if it is not.
 	hold func(data []byte) string
@@ -78,10 +79,13 @@ func (p *repairer) planPair(ctx context.Context, a pair) ([]byte, error) {
 	}
 	for i, c := range copies {
 		switch {
-		case c.err == nil && (bytes.Equal(c.data, good) || p.r == nil):
-			if !bytes.Equal(c.data, good) {
-				p.left(c.name, "it differs from its twin, and both match their CRC32C: only the key can tell which is right")
-			}
+		case c.err == nil && bytes.Equal(c.data, good):
+			continue
+		case c.err == nil && p.r == nil:
+			p.left(c.name, "it differs from its twin, and both match their CRC32C: only the key can tell which is right")
+			continue
+		case c.err == nil && a.whole:
+			p.left(c.name, "it differs from its twin, and both match their CRC32C: only its passphrase can tell which is right")
 			continue
 		case c.err == nil:
 			c.err = errors.New("it differs from its twin")
@@ -140,18 +144,19 @@ func (x *repairRun) writeCopy(ctx context.Context, a pair, i int) error {
 		return err
 	}
 	c := copies[i]
-	if good == nil || c.err == nil && bytes.Equal(c.data, good) {
+	if good == nil || c.err == nil && (bytes.Equal(c.data, good) || x.p.r == nil || a.whole) {
 		return errSettled
 	}
 	if err := x.replace(ctx, c.name, c.data, good); err != nil {
 		return err
 	}
-	if i == 0 || !c.missing() {
+	twin := copies[1-i]
+	if twin.missing() {
 		return nil
 	}
-	// Whoever removes an object begins with its second copy: if the first is
-	// gone by now, ours must not bring it back.
-	if _, err := x.p.b.Size(ctx, a.name); missing(err) {
+	// If the other copy is gone by now, somebody has removed the object: ours
+	// must not bring it back.
+	if _, err := x.p.b.Size(ctx, twin.name); missing(err) {
 		return x.delete(ctx, c.name)
 	} else if err != nil {
 		return err
@@ -224,7 +229,7 @@ func (p *repairer) planFetch(ctx context.Context, a pair) error {
 
 func (p *repairer) slotPair(name string) pair {
 	id, _, _ := parseKeyName(name)
-	return pair{name: name, limit: maxSlot, prove: func(data []byte) error {
+	return pair{name: name, limit: maxSlot, whole: true, prove: func(data []byte) error {
 		_, info, err := openSlot(data, id)
 		if repository, suite, ok := p.repository(); err == nil && ok && (info.Repository != repository || info.Suite != suite) {
 			err = fmt.Errorf("%w: it belongs to the repository %v", object.ErrDamaged, info.Repository)

@@ -54,6 +54,14 @@ func (p *repairer) original(ctx context.Context, o damagedObject) (data []byte, 
 			}
 		}
 	}
+	if data, from, err = p.elsewhere(ctx, o, func(data []byte, err error, from string) bool {
+		before := len(whys)
+		ok := try(data, err, from)
+		whys = whys[:before] // it is no news that it is in quarantine
+		return ok
+	}); data != nil || err != nil {
+		return data, from, nil, err
+	}
 	if p.mirror == nil {
 		return nil, "", errors.Join(whys...), ctx.Err()
 	}

@@ -57,7 +57,7 @@ func (p *repairer) leaseOf(ctx context.Context, name string) (l Lease, ok bool) 
 // was started, that has ended.
 func processGone(l Lease) bool {
 	host, err := os.Hostname()
-	if err != nil || host != l.Host {
+	if err != nil || host != l.Host || l.PIDs == "" || l.PIDs != pidNamespace() {
 		return false
 	}
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")

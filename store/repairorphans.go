@@ -96,6 +96,10 @@ func (p *repairer) planOrphan(id [16]byte) {
 			return
 		}
 	}
+	if !p.indexWhole() {
+		p.left(parityName(id), "what it is the parity of is not there, and whether that is needed cannot be told without a key and a sound index: it may come back")
+		return
+	}
 	p.act(RepairAction{Kind: RepairClean, Object: parityName(id), Reason: fmt.Sprintf("what it is the parity of is not there, and its %d bytes are too few to make that anew", p.parity[id]),
 		Remedy: "is removed", do: func(ctx context.Context, x *repairRun) error {
 			for _, name := range []string{packName(id), segmentName(id)} {
@@ -105,4 +109,18 @@ func (p *repairer) planOrphan(id [16]byte) {
 			}
 			return x.delete(ctx, parityName(id))
 		}})
+}
+
+// indexWhole reports whether a pack that no segment lists is one that nobody
+// needs, as far as can be told: only with the key, and with all of the index.
+func (p *repairer) indexWhole() bool {
+	if p.r == nil || len(p.segments) == 0 && len(p.snapshots) > 0 {
+		return false
+	}
+	for _, s := range p.segments {
+		if !s.good {
+			return false
+		}
+	}
+	return true
 }

@@ -110,6 +110,7 @@ func (p *repairer) scanPack(ctx context.Context, q *repairPack) error {
 		p.left(q.name(), oneLine(err))
 		return nil
 	}
+	p.notePlace(q.name(), data)
 	healed, why, stop := p.planHeal(ctx, q, data, err)
 	if stop == nil && !healed {
 		p.mu.Lock()
@@ -193,7 +194,9 @@ func (p *repairer) missingPack(ctx context.Context, q *repairPack) error {
 		p.planMove(q.name(), q.id) // an earlier repair has saved what was readable
 		return nil
 	}
-	p.beyond(q.name(), errors.Join(errPackGone, why))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hopeless = append(p.hopeless, hopelessPack{q, errPackGone, why})
 	return nil
 }
 
@@ -210,6 +213,7 @@ func (x *repairRun) healPack(ctx context.Context, id index.PackID) error {
 		if data, err = p.read(ctx, p.b, quarantineName(name)); stops(ctx, err) != nil {
 			return err
 		}
+	case errors.Is(err, errUnreadable): // parity may be enough
 	case err != nil:
 		return err
 	default:
@@ -217,11 +221,16 @@ func (x *repairRun) healPack(ctx context.Context, id index.PackID) error {
 			return errSettled
 		}
 	}
-	healed, _, why, err := p.original(ctx, p.damagedPack(id, data, nil))
+	healed, from, why, err := p.original(ctx, p.damagedPack(id, data, nil))
 	if err != nil || why != nil {
 		return errors.Join(err, why)
 	}
-	if gone {
+	saved, err := x.saveMisplaced(ctx, name, data)
+	if err != nil {
+		return err
+	}
+	// What quarantine has must stay until it is in its place.
+	if gone || saved || from == quarantineName(name) {
 		data = nil
 	}
 	return x.replace(ctx, name, data, healed)

@@ -49,8 +49,17 @@ func (x *repairRun) replace(ctx context.Context, name string, left, original []b
 	return x.put(ctx, name, original)
 }
 
-// quarantine takes an object out of the way: nothing of it is lost.
+// mover is a backend that can rename an object without reading it.
+type mover interface {
+	Move(ctx context.Context, from, to string) error
+}
+
+// quarantine takes an object out of the way: nothing of it is lost, not even,
+// where it can be renamed, what the medium does not give now.
 func (x *repairRun) quarantine(ctx context.Context, name string, data []byte) error {
+	if m, ok := x.p.b.(mover); ok {
+		return m.Move(ctx, name, quarantineName(name))
+	}
 	if err := x.p.b.Put(ctx, quarantineName(name), data); err != nil {
 		return err
 	}

@@ -29,6 +29,20 @@ type salvage struct {
 func (p *repairer) planHopeless(ctx context.Context) error {
 	packs := p.hopeless
 	slices.SortFunc(packs, func(a, b hopelessPack) int { return slices.Compare(a.id[:], b.id[:]) })
+	for i, q := range packs {
+		healed, err := p.retryMisplaced(ctx, q.repairPack, q.bad)
+		switch {
+		case err != nil:
+			return err
+		case healed:
+			packs[i].repairPack = nil
+		case q.size == absent:
+			p.beyond(q.name(), errors.Join(q.bad, q.why))
+			packs[i].repairPack = nil
+		}
+	}
+	packs = slices.DeleteFunc(packs, func(q hopelessPack) bool { return q.repairPack == nil })
+	p.hopeless = packs
 	if p.r == nil {
 		for _, q := range packs {
 			p.beyond(q.name(), fmt.Errorf("%w; %w; what is readable of it can be saved with the key", q.bad, q.why))
@@ -46,6 +60,10 @@ func (p *repairer) planHopeless(ctx context.Context) error {
 	for _, q := range packs {
 		if !q.indexed && (!q.early || p.alive[q.id.Session()]) {
 			p.left(q.name(), "it is damaged, but its session has not ended yet, as far as can be told")
+			continue
+		}
+		if errors.Is(q.bad, errUnreadable) {
+			p.beyond(q.name(), fmt.Errorf("%w; it stays where it is, since storage may give it again; if it never will, remove it by hand", q.bad))
 			continue
 		}
 		reason := oneLine(fmt.Errorf("%w; %w", q.bad, q.why))
@@ -182,6 +200,9 @@ func (x *repairRun) salvagePack(ctx context.Context, id index.PackID) error {
 	}
 	if _, err := p.proof.pack(id, data, p.ReadData); err == nil && p.doubted(ctx, id, data) == nil {
 		return errSettled // healed meanwhile
+	}
+	if err := x.needsPlace(ctx, name, data); err != nil {
+		return err
 	}
 	s, err := x.writer(ctx)
 	if err != nil {

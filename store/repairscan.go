@@ -50,6 +50,8 @@ type repairer struct {
 	mu       sync.Mutex // guards what follows while packs are read
 	p        *RepairPlan
 	hopeless []hopelessPack
+	// names under which whole packs lie that are not theirs
+	misplaced map[index.PackID]string
 }
 
 // repairPack is what is known of a pack.

@@ -46,9 +46,13 @@ func (p *repairer) planSegments(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !healed && p.r == nil {
+		switch {
+		case healed:
+		case errors.Is(bad, errUnreadable):
+			p.left(name, oneLine(bad)+"; it stays, since storage may give it again")
+		case p.r == nil:
 			p.beyond(name, fmt.Errorf("%w; %w; it can be rebuilt with the key", bad, why))
-		} else if !healed {
+		default:
 			p.act(RepairAction{Kind: RepairQuarantine, Object: name, Reason: oneLine(fmt.Errorf("%w; %w", bad, why)),
 				Remedy: "goes to quarantine; what it listed is found in the packs", Bytes: int64(len(data)),
 				do: func(ctx context.Context, x *repairRun) error { return x.dropSegment(ctx, id) }})
@@ -115,7 +119,7 @@ func (p *repairer) useSegment(id SegmentID, data []byte) error {
 func (x *repairRun) healSegment(ctx context.Context, id SegmentID) error {
 	p := x.p
 	data, err := p.read(ctx, p.b, segmentName(id))
-	if err != nil && !missing(err) {
+	if err != nil && !missing(err) && !errors.Is(err, errUnreadable) {
 		return err
 	}
 	if err == nil && p.proof.segment(id, data) == nil {

@@ -120,12 +120,35 @@ func Open(ctx context.Context, b backend.Backend) (*Locked, error) {
 		switch {
 		case len(problems) > 0:
 			return nil, fmt.Errorf("%w: no copy of the config can be read: %w", ErrNoRepository, errors.Join(problems...))
+		}
+		// An init that was interrupted has stored nothing yet.
+		for _, folder := range []string{dirHistory, dirIndex, dirPacks} {
+			holds, err := holdsAny(ctx, b, folder)
+			if err != nil {
+				return nil, err
+			}
+			if holds {
+				return nil, fmt.Errorf("%w: every copy of the config is gone, and the rest is still there; keep it: "+
+					"`garret repair --no-key --from REPOSITORY` takes the config from a copy of the repository", object.ErrDamaged)
+			}
+		}
+		switch {
 		case len(l.slots) > 0 || len(l.problems) > 0:
 			return nil, ErrHalfMade
 		}
 		return nil, ErrNoRepository
 	}
 	return l, nil
+}
+
+// holdsAny reports whether there is any object in a folder.
+func holdsAny(ctx context.Context, b backend.Backend, folder string) (bool, error) {
+	found := errors.New("found")
+	err := b.List(ctx, folder, func(backend.Entry) error { return found })
+	if errors.Is(err, found) {
+		return true, nil
+	}
+	return false, err
 }
 
 // readSlots reads the key slots. One copy of a slot is enough.

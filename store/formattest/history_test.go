@@ -117,6 +117,7 @@ type lease struct {
 	Host    string    `json:"host"`
 	Boot    string    `json:"boot"`
 	PID     int       `json:"pid"`
+	PIDs    string    `json:"pid_ns"`
 	Started time.Time `json:"started"`
 	Program string    `json:"program"`
 }

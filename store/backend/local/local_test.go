@@ -225,3 +225,34 @@ func TestCleanTemp(t *testing.T) {
 		}
 	})
 }
+
+// An object is moved whole, in the place of what has the new name, and is
+// served under that name only.
+func TestMove(t *testing.T) {
+	b, err := local.Create(filepath.Join(t.TempDir(), "repo"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	ctx := t.Context()
+	for name, data := range map[string]string{"packs/00/1": "one", "quarantine/packs/00/1": "old"} {
+		if err := b.Put(ctx, name, []byte(data)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.ReadAt(ctx, "packs/00/1", make([]byte, 3), 0); err != nil { // an open file is not served on
+		t.Fatal(err)
+	}
+	if err := b.Move(ctx, "packs/00/1", "quarantine/packs/00/1"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := backend.ReadAll(ctx, b, "quarantine/packs/00/1", 10); err != nil || string(got) != "one" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := b.Size(ctx, "packs/00/1"); !errors.Is(err, backend.ErrNotExist) {
+		t.Errorf("under its old name: %v", err)
+	}
+	if err := b.Move(ctx, "packs/00/1", "quarantine/x"); !errors.Is(err, backend.ErrNotExist) {
+		t.Errorf("what is not there: %v", err)
+	}
+}
