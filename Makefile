@@ -6,7 +6,7 @@ export CGO_ENABLED ?= 0
 # Packages with concurrency run under the race detector where there is a C
 # compiler, which the detector needs. The others, and the command's tests, which
 # run the built program and would take five times as long, go without.
-CONCURRENT := ./fs/... ./store/... ./index
+CONCURRENT := ./fs/mount ./fs/restore ./fs/snapshot ./fs/source ./fs/view ./index ./store ./store/backend/... ./store/cache
 CC_FOUND := $(shell command -v $(or $(CC),cc) 2>/dev/null)
 
 .PHONY: build demo test lint bench bench-check bench-mount clean
@@ -21,7 +21,7 @@ demo: build
 test: build
 ifneq ($(CC_FOUND),)
 	CGO_ENABLED=1 $(GO) test -race -timeout 9m $(CONCURRENT)
-	$(GO) test -timeout 9m $$($(GO) list ./... | grep -vE '^garret/(fs|store|index)(/|$$)')
+	$(GO) test -timeout 9m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(CONCURRENT))")
 else
 	$(GO) test -timeout 9m ./...
 endif

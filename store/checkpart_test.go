@@ -90,7 +90,7 @@ func TestSampler(t *testing.T) {
 		}
 		want := share * rounds
 		for i, n := range chosen {
-			if float64(n) < 0.75*want || float64(n) > 1.25*want {
+			if float64(n) < 0.6*want || float64(n) > 1.4*want {
 				t.Errorf("%g: place %d was chosen %d times in %d, about %g is right", share, i, n, rounds, want)
 			}
 		}

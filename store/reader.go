@@ -1,6 +1,7 @@
 package store
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"sync/atomic"
 
 	"github.com/dgraph-io/ristretto/v2"
-	"golang.org/x/sync/singleflight"
 
 	"garret/index"
 	"garret/keys"
@@ -31,10 +31,10 @@ const DefaultReaderCache = 64 << 20
 type Reader struct {
 	repo   *Repository
 	set    *index.Set
-	frames *ristretto.Cache[uint64, *frame]
-	single singleflight.Group
+	frames frameCache
 
 	mu       sync.Mutex
+	loading  map[uint64]*load // by the frame's key
 	sessions map[index.SessionID]*keys.Session
 	packs    map[index.PackID]uint64 // dense numbers, for cache keys
 
@@ -88,24 +88,15 @@ func newReader(r *Repository, set *index.Set, cacheSize int64) (*Reader, error) 
 	if cacheSize <= 0 {
 		cacheSize = DefaultReaderCache
 	}
-	frames, err := ristretto.NewCache(&ristretto.Config[uint64, *frame]{
-		// Ten counters for each frame that fits, as ristretto recommends.
-		NumCounters:        max(1000, 10*cacheSize/DefaultFrameSize),
-		MaxCost:            cacheSize,
-		BufferItems:        64,
-		IgnoreInternalCost: true,
-	})
-	if err != nil {
-		return nil, err
-	}
 	rd := &Reader{
-		repo: r, set: set, frames: frames,
+		repo: r, set: set,
+		loading:  make(map[uint64]*load),
 		sessions: make(map[index.SessionID]*keys.Session),
 		packs:    make(map[index.PackID]uint64),
 		have:     make(map[SegmentID]bool),
 	}
 	rd.hashers.New = func() any { return &hasher{r.keys.Hasher(false), r.keys.Hasher(true)} }
-	return rd, nil
+	return rd, rd.frames.open(cacheSize)
 }
 
 // Problems returns what is wrong with index segments: what they index looks
@@ -163,12 +154,37 @@ func (r *Reader) blob(ctx context.Context, kind index.Kind, id index.ID) (data [
 	return nil, fmt.Errorf("%v blob %s is %w: %w", kind, id.Short(), ErrLost, errors.Join(failed...))
 }
 
+// Cached returns the plaintext of a blob if that needs nothing but memory: its
+// frame has been decoded and is still there. What Blob says of the plaintext
+// holds here too.
+func (r *Reader) Cached(kind index.Kind, id index.ID) (data []byte, ok bool) {
+	r.set.Lookup(id, func(at index.Location) bool {
+		if at.Kind != kind {
+			return true
+		}
+		f, cached := r.frames.Get(r.frameKey(at))
+		if !cached {
+			return true
+		}
+		var err error
+		data, err = r.blobIn(f, id, at)
+		ok = err == nil
+		return !ok
+	})
+	return data, ok
+}
+
 // copyOf reads one copy of a blob.
 func (r *Reader) copyOf(ctx context.Context, id index.ID, at index.Location) ([]byte, error) {
 	f, err := r.frame(ctx, at)
 	if err != nil {
 		return nil, err
 	}
+	return r.blobIn(f, id, at)
+}
+
+// blobIn returns a blob of a frame, which must be what its ID says.
+func (r *Reader) blobIn(f *frame, id index.ID, at index.Location) ([]byte, error) {
 	data, ok := f.Blob(int(at.Blob))
 	if !ok {
 		return nil, fmt.Errorf("frame %d has no blob %d: %w", at.Frame, at.Blob, object.ErrDamaged)
@@ -188,38 +204,67 @@ func (r *Reader) copyOf(ctx context.Context, id index.ID, at index.Location) ([]
 	return data, nil
 }
 
+// load is a frame being loaded.
+type load struct {
+	done  chan struct{} // closed when frame or err is set
+	frame *frame
+	err   error
+}
+
 // frame returns the decoded frame, out of the cache if it is there. Readers
-// that ask for the same frame at once wait for one load.
+// that ask for the same frame at once wait for the first of them, which loads
+// it itself: handing it to another thread would cost more than small frames do.
 func (r *Reader) frame(ctx context.Context, at index.Location) (*frame, error) {
-	key := r.packNumber(at.Pack)<<16 | uint64(at.Frame)
-	if f, ok := r.frames.Get(key); ok {
-		return f, nil
-	}
+	key := r.frameKey(at)
 	for {
-		ch := r.single.DoChan(fmt.Sprint(key), func() (any, error) {
-			if f, ok := r.frames.Get(key); ok {
-				return f, nil
-			}
-			f, err := r.load(ctx, at)
-			if err == nil {
-				r.frames.Set(key, f, int64(f.Size()))
-			}
-			return f, err
-		})
+		if f, ok := r.frames.Get(key); ok {
+			return f, nil
+		}
+		r.mu.Lock()
+		l, others := r.loading[key]
+		if !others {
+			l = &load{done: make(chan struct{}), err: errAbandoned}
+			r.loading[key] = l
+		}
+		r.mu.Unlock()
+		if !others {
+			r.lead(ctx, l, key, at)
+			return l.frame, l.err
+		}
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case res := <-ch:
-			if res.Err != nil && res.Shared && ctx.Err() == nil &&
-				(errors.Is(res.Err, context.Canceled) || errors.Is(res.Err, context.DeadlineExceeded)) {
-				continue // the reader that loaded for us went away
-			}
-			if res.Err != nil {
-				return nil, res.Err
-			}
-			return res.Val.(*frame), nil
+		case <-l.done:
 		}
+		if l.err == nil || !errors.Is(l.err, context.Canceled) && !errors.Is(l.err, context.DeadlineExceeded) {
+			return l.frame, l.err
+		} // else the reader that loaded for us went away
 	}
+}
+
+// errAbandoned is what the others get of a load that panicked.
+var errAbandoned = errors.New("the frame was not loaded: the program is at fault")
+
+// lead loads a frame for everybody who waits for l.
+func (r *Reader) lead(ctx context.Context, l *load, key uint64, at index.Location) {
+	defer func() {
+		r.mu.Lock()
+		delete(r.loading, key)
+		r.mu.Unlock()
+		close(l.done)
+	}()
+	if f, ok := r.frames.Get(key); ok { // loaded since we looked
+		l.frame, l.err = f, nil
+		return
+	}
+	if l.frame, l.err = r.load(ctx, at); l.err == nil {
+		r.frames.Set(key, l.frame, int64(l.frame.Size()))
+	}
+}
+
+// frameKey is a frame's key in the cache.
+func (r *Reader) frameKey(at index.Location) uint64 {
+	return r.packNumber(at.Pack)<<16 | uint64(at.Frame)
 }
 
 func (r *Reader) packNumber(id index.PackID) uint64 {
@@ -350,3 +395,77 @@ func (r *Reader) Stored() uint64 {
 	}
 	return n
 }
+
+// frameCache holds decoded frames in two parts (W-TinyLFU: Einziger, Friedman
+// and Manes, 2017): a window of those that were used last, and what falls out
+// of it in a ristretto cache, if it was used more often than what it would
+// displace. Without the window a walk over more than the cache holds would be
+// refused its frames one after another, for those behind it have been used
+// more often, and would decode each of them several times; and ristretto shows
+// an entry only some time after it was put in.
+type frameCache struct {
+	often *ristretto.Cache[uint64, *frame]
+
+	mu    sync.Mutex
+	order list.List // of *windowed; what was used last is in front
+	byKey map[uint64]*list.Element
+	used  int64 // bytes
+	max   int64
+}
+
+type windowed struct {
+	key   uint64
+	frame *frame
+	size  int64 // bytes
+}
+
+const (
+	windowShare = 4 // of the cache's memory the window has one part in so many
+	windowLeast = 2 // frames that it holds however large they are
+)
+
+func (c *frameCache) open(size int64) (err error) {
+	c.byKey, c.max = make(map[uint64]*list.Element), size/windowShare
+	c.often, err = ristretto.NewCache(&ristretto.Config[uint64, *frame]{
+		// Ten counters for each frame that fits, as ristretto recommends.
+		NumCounters:        max(1000, 10*size/DefaultFrameSize),
+		MaxCost:            max(1, size-c.max),
+		BufferItems:        64,
+		IgnoreInternalCost: true,
+	})
+	return err
+}
+
+func (c *frameCache) Get(key uint64) (*frame, bool) {
+	c.mu.Lock()
+	if e, ok := c.byKey[key]; ok {
+		c.order.MoveToFront(e)
+		f := e.Value.(*windowed).frame
+		c.mu.Unlock()
+		return f, true
+	}
+	c.mu.Unlock()
+	return c.often.Get(key)
+}
+
+// Set puts a frame in that takes so many bytes.
+func (c *frameCache) Set(key uint64, f *frame, size int64) {
+	var out []*windowed
+	c.mu.Lock()
+	if _, ok := c.byKey[key]; !ok {
+		c.byKey[key] = c.order.PushFront(&windowed{key, f, size})
+		c.used += size
+	}
+	for c.used > c.max && c.order.Len() > windowLeast {
+		w := c.order.Remove(c.order.Back()).(*windowed)
+		delete(c.byKey, w.key)
+		c.used -= w.size
+		out = append(out, w)
+	}
+	c.mu.Unlock()
+	for _, w := range out {
+		c.often.Set(w.key, w.frame, w.size)
+	}
+}
+
+func (c *frameCache) Close() { c.often.Close() }

@@ -132,7 +132,16 @@ func newTree(t testing.TB, root *item) (*view.Tree, *treetest.Store) {
 }
 
 func openStored(store *treetest.Store, root *item) *view.Tree {
-	return view.New(store, &root.Node, view.Options{})
+	return view.New(inMemory{store}, &root.Node, view.Options{})
+}
+
+// inMemory is a store that has everything in memory, as a reader of a repository
+// has what its frames hold: so files are handed to the kernel unasked.
+type inMemory struct{ *treetest.Store }
+
+func (m inMemory) Cached(kind index.Kind, id index.ID) ([]byte, bool) {
+	data, err := m.Blob(context.Background(), kind, id)
+	return data, err == nil
 }
 
 // partID returns the blob of the i-th part of a file that has its parts in

@@ -63,4 +63,9 @@
 //
 // OPEN and OPENDIR are answered ENOSYS, once, after which the kernel opens
 // files and directories alone, keeping their cached pages.
+//
+// When a READ of a small file has been answered, the files that follow it in
+// its directory and lie in memory decoded are stored in the kernel's cache too
+// (push.go), and what a sequential reader will want next is loaded
+// (readahead.go). Nothing depends on either.
 package mount

@@ -45,9 +45,12 @@ type fileSystem struct {
 	options    Options
 	log        *slog.Logger
 	owner      fuse.Owner // of what stands above the trees
+	ctx        context.Context
 	end        context.CancelFunc
 
 	recent recentEntries
+	pusher pusher
+	ahead  *readahead
 	damage damageLog
 	health *health
 }
@@ -62,7 +65,9 @@ func newFileSystem(ctx context.Context, o Options, end context.CancelFunc) *file
 		options:    o,
 		log:        o.Log,
 		owner:      fuse.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid())},
+		ctx:        ctx,
 		end:        end,
+		ahead:      newReadahead(ctx),
 		health:     &health{check: o.Reachable, log: o.Log, ctx: ctx},
 	}
 }
@@ -77,6 +82,7 @@ func (f *fileSystem) close() {
 		f.list.wait()
 		f.trees.wait()
 	}
+	f.ahead.wait()
 	f.health.wait()
 }
 

@@ -27,13 +27,30 @@ func (f *fileSystem) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (
 	if e.Type != tree.Regular || in.Offset > math.MaxInt64 {
 		return nil, fuse.EINVAL
 	}
+	length := uint64(len(buf))
+	a := &answer{}
+	if f.leads(t, e, in.Offset) {
+		a.done = func() { f.push(t, e) }
+	} else if length < e.Size {
+		f.readAhead(t, e, in.Offset, length)
+	}
 	// A short answer tells the kernel that the file ends there, and it would
 	// cut it: so all that was asked for, or nothing.
-	n, err := t.ReadAt(ctx, e, buf, int64(in.Offset))
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, f.readFailed(ctx, t, e, in.Offset, uint64(len(buf)), err)
+	var whole bool
+	var err error
+	a.pieces, whole, err = t.Slices(ctx, e, a.inline[:0], in.Offset, length, maxPieces)
+	if err == nil && !whole {
+		var n int
+		n, err = t.ReadAt(ctx, e, buf, int64(in.Offset))
+		a.pieces = append(a.pieces[:0], buf[:n])
 	}
-	return fuse.ReadResultData(buf[:n]), fuse.OK
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, f.readFailed(ctx, t, e, in.Offset, length, err)
+	}
+	for _, p := range a.pieces {
+		a.size += len(p)
+	}
+	return a, fuse.OK
 }
 
 // Lseek finds data and holes.

@@ -153,6 +153,9 @@ func (a *assembler) entry(ctx context.Context, e *entry) error {
 		return a.add(ctx, e, a.statusOf(e))
 	case opWarning:
 		a.warn(e.path, e.problem, e.notice)
+		if e.reason != "" {
+			a.stats.Reasons[e.reason]++
+		}
 		if e.lost {
 			a.stats.Errors++
 			a.itemOf(Item{Path: strings.TrimSuffix(e.path, "/"), Status: Failed, Node: &e.node})

@@ -125,6 +125,13 @@ func TestResumeOnlyWhatIsTheSame(t *testing.T) {
 			b.must(os.Rename(b.path("image"), b.path("old")))
 			b.write("image", noise(8, size))
 		}},
+		{"larger, with the time that it had", func(b *bench, _ *view.Tree) { // whose size nobody knows any more
+			b.o.Detection = MtimeSize
+			info, err := os.Stat(b.path("image"))
+			b.must(err)
+			b.write("image", noise(7, size+1))
+			b.must(os.Chtimes(b.path("image"), time.Time{}, info.ModTime()))
+		}},
 		{"a blob is lost", func(b *bench, v *view.Tree) {
 			b.store.Lose(index.Data, resolve(b.t, v, "image"+Unfinished).Content.Parts[3].ID)
 		}},

@@ -40,7 +40,7 @@ type entry struct {
 	name    source.Name
 	dir     *source.Dir // opEnter: retained for match
 	path    string      // opWarning, opExcluded: in the snapshot
-	reason  Reason      // opExcluded; opEnter: why nothing in it is stored, or empty
+	reason  Reason      // opExcluded; opEnter, opWarning: why what is in it is not stored, or empty
 	problem error       // a warning that does not keep the entry out
 	notice  bool        // problem is a Notice
 	lost    bool        // opWarning: for that reason it is not stored

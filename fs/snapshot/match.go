@@ -200,10 +200,12 @@ func (m *matcher) file(ctx context.Context, e *entry) error {
 }
 
 // resume looks for the beginning of a file that a run did not get to the end of.
+// What size the file had is not known any more, so its change time must be the
+// same whatever Detection says.
 func (m *matcher) resume(ctx context.Context, e *entry, c *cursor) error {
 	prior, ok := c.unfinished(e.node.Name)
-	if !ok || prior.Type != tree.Regular || prior.Size > e.stat.Size || len(prior.Content.Inline) > 0 ||
-		!m.o.Detection.same(&e.stat, e.device, prior.Node, c.parent) {
+	if !ok || prior.Type != tree.Regular || prior.Size == 0 || prior.Size > e.stat.Size || len(prior.Content.Inline) > 0 ||
+		prior.ChangeTime != e.stat.ChangeTime || !m.o.Detection.same(&e.stat, e.device, prior.Node, c.parent) {
 		return nil
 	}
 	ok, err := m.usable(ctx, c.parent, prior)

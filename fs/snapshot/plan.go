@@ -34,7 +34,8 @@ type problem struct {
 	path   string
 	err    error
 	notice bool
-	lost   bool // it is not stored
+	lost   bool   // it is not stored
+	reason Reason // why what is in it is not stored, or empty
 }
 
 // planned is a source that exists.

@@ -186,7 +186,7 @@ func (s *scanner) warn(ctx context.Context, p problem) error {
 	if err != nil {
 		return err
 	}
-	e.op, e.path, e.problem, e.notice, e.lost = opWarning, p.path, p.err, p.notice, p.lost
+	e.op, e.path, e.problem, e.notice, e.lost, e.reason = opWarning, p.path, p.err, p.notice, p.lost, p.reason
 	return s.out.commit(ctx)
 }
 

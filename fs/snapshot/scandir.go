@@ -158,7 +158,8 @@ func (w *dirWalk) directory(ctx context.Context, e *entry, f found, drop bool) e
 	if s.depth >= tree.MaxDepth-1 { // only a file system that makes itself up is so deep
 		return s.hollow(ctx, e, ErrTooDeep)
 	}
-	if hollow, why := w.boundary(e.device, &e.stat, f.below); hollow {
+	why := w.boundary(e.device, &e.stat, f.below)
+	if why != nil && f.below.place == nil {
 		return s.hollow(ctx, e, why)
 	}
 	open := w.d.Open
@@ -178,9 +179,16 @@ func (w *dirWalk) directory(ctx context.Context, e *entry, f found, drop bool) e
 		}
 		dev = s.device(fd, source.Name{}, &d.Stat)
 		d.Unpin()
-		if hollow, why := w.boundary(dev, &d.Stat, f.below); hollow {
+		if why = w.boundary(dev, &d.Stat, f.below); why != nil && f.below.place == nil {
 			s.describe(e, name, &d.Stat, dev)
 			return s.hollow(ctx, e, why)
+		}
+	}
+	if why != nil { // of what is in it, only the sources are meant
+		f.below.whole = false
+		p := problem{path: string(s.path) + name.String(), err: why, notice: true, reason: ByFileSystem}
+		if err := s.warn(ctx, p); err != nil {
+			return err
 		}
 	}
 	if f.below.whole && !s.o.KeepTags && len(s.tags(d)) > 0 {
@@ -198,17 +206,16 @@ func (w *dirWalk) directory(ctx context.Context, e *entry, f found, drop bool) e
 	return s.inside(ctx, d, name, dev, f.below, drop)
 }
 
-// boundary reports whether the walk stays out of a directory, and why. It never
-// stays out of what was asked for by name.
-func (w *dirWalk) boundary(dev *device, st *source.Stat, below region) (hollow bool, why error) {
-	if below.place != nil || st.Dev == w.d.Stat.Dev {
-		return false, nil
+// boundary returns why the walk stays out of a directory, nil when it does not.
+// It never stays out of what was asked for by name, nor of the way there.
+func (w *dirWalk) boundary(dev *device, st *source.Stat, below region) error {
+	switch {
+	case !below.whole || below.place.meant() || st.Dev == w.d.Stat.Dev:
+		return nil
+	case dev.system.Pseudo:
+		return ErrPseudo
+	case w.s.o.OneFileSystem && st.Dev != below.dev:
+		return ErrFileSystem
 	}
-	if dev.system.Pseudo {
-		return true, ErrPseudo
-	}
-	if w.s.o.OneFileSystem && st.Dev != below.dev {
-		return true, ErrFileSystem
-	}
-	return false, nil
+	return nil
 }

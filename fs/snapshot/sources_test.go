@@ -182,26 +182,50 @@ func TestPseudoFileSystems(t *testing.T) {
 func TestBoundary(t *testing.T) {
 	local, proc := &device{system: source.Classify("ext4")}, &device{system: source.Classify("proc")}
 	for _, c := range []struct {
-		name   string
-		one    bool
-		dev    *device
-		st     uint64
-		below  region
-		hollow bool
-		why    error
+		name  string
+		one   bool
+		dev   *device
+		st    uint64
+		below region
+		why   error
 	}{
-		{"same", true, local, 1, region{dev: 1}, false, nil},
-		{"other", false, local, 2, region{dev: 1}, false, nil},
-		{"other, one file system", true, local, 2, region{dev: 1}, true, ErrFileSystem},
-		{"other, asked for", true, local, 2, region{dev: 1, place: &place{whole: true}}, false, nil},
-		{"pseudo", false, proc, 2, region{dev: 1}, true, ErrPseudo},
-		{"pseudo, asked for", false, proc, 2, region{dev: 1, place: &place{whole: true}}, false, nil},
-		{"within a pseudo one", true, proc, 1, region{dev: 1}, false, nil},
+		{"same", true, local, 1, region{whole: true, dev: 1}, nil},
+		{"other", false, local, 2, region{whole: true, dev: 1}, nil},
+		{"other, one file system", true, local, 2, region{whole: true, dev: 1}, ErrFileSystem},
+		{"other, asked for", true, local, 2, region{whole: true, dev: 1, place: &place{whole: true}}, nil},
+		{"other, leads to a source", true, local, 2, region{whole: true, dev: 1, place: &place{}}, ErrFileSystem},
+		{"other, does nothing but lead to a source", true, local, 2, region{dev: 1, place: &place{}}, nil},
+		{"pseudo", false, proc, 2, region{whole: true, dev: 1}, ErrPseudo},
+		{"pseudo, asked for", false, proc, 2, region{whole: true, dev: 1, place: &place{whole: true}}, nil},
+		{"pseudo, leads to a source", false, proc, 2, region{whole: true, dev: 1, place: &place{}}, ErrPseudo},
+		{"within a pseudo one", true, proc, 1, region{whole: true, dev: 1}, nil},
 	} {
 		w := dirWalk{s: &scanner{o: &Options{OneFileSystem: c.one}}, d: &source.Dir{Stat: source.Stat{Dev: 1}}}
-		if hollow, why := w.boundary(c.dev, &source.Stat{Dev: c.st}, c.below); hollow != c.hollow || why != c.why {
-			t.Errorf("%s: %t, %v", c.name, hollow, why)
+		if why := w.boundary(c.dev, &source.Stat{Dev: c.st}, c.below); why != c.why {
+			t.Errorf("%s: %v", c.name, why)
 		}
+	}
+}
+
+// TestSourceBelowBoundary: with / and a file of /proc as sources, that file is
+// stored, and not all of /proc with it.
+func TestSourceBelowBoundary(t *testing.T) {
+	b := newBench(t)
+	b.o.Root, b.o.Sources = "", []string{"/", "/proc/sys/kernel/ostype"}
+	b.o.Filter = func(path string, _ *tree.Node) Verdict {
+		if path == "proc" || strings.HasPrefix(path, "proc/") {
+			return Include
+		}
+		return Prune
+	}
+	r := b.run()
+	want := []string{"", "proc", "proc/sys", "proc/sys/kernel", "proc/sys/kernel/ostype"}
+	if got := paths(t, b.tree(r)); !slices.Equal(got, want) {
+		t.Errorf("got %d entries, want %v", len(got), want)
+	}
+	b.warned("/proc", ErrPseudo)
+	if r.Warnings != 0 || r.Stats.Reasons[ByFileSystem] != 1 {
+		t.Errorf("%d warnings, reasons %v", r.Warnings, r.Stats.Reasons)
 	}
 }
 

@@ -1,0 +1,165 @@
+package view_test
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"garret/fs/tree/treetest"
+	"garret/fs/view"
+	"garret/index"
+)
+
+// holding is a store that has everything in memory, but for what is away.
+type holding struct {
+	*treetest.Store
+	away map[index.ID]bool
+}
+
+func (h *holding) Cached(kind index.Kind, id index.ID) ([]byte, bool) {
+	b, err := h.Blob(context.Background(), kind, id)
+	return b, err == nil && !h.away[id]
+}
+
+// What is read without a copy is what ReadAt reads, whatever the pieces.
+func TestSlices(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 5))
+	for _, size := range []int{0, 1, 128, 129, 1023, 1024, 1025, 5000, 300000} {
+		data := randomData(rng, size)
+		v, e := fileOf(t, treetest.New(), data, 64)
+		for range 200 {
+			off, n, limit := rng.IntN(size+2), rng.IntN(min(size, 2000)+2), 1+rng.IntN(40)
+			pieces, ok, err := v.Slices(ctx, e, nil, uint64(off), uint64(n), limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(pieces) > limit {
+				t.Fatalf("%d pieces where %d are allowed", len(pieces), limit)
+			}
+			if most := n/64 + 2; !ok && most <= limit {
+				t.Fatalf("%d bytes at %d of %d: not in %d pieces", n, off, size, limit)
+			}
+			if want := data[min(off, size):min(off+n, size)]; ok && !bytes.Equal(bytes.Join(pieces, nil), want) {
+				t.Fatalf("%d bytes at %d of %d: wrong ones", n, off, size)
+			}
+		}
+	}
+	s := treetest.New()
+	v, e := fileOf(t, s, bytes.Repeat([]byte("lost"), 1000), 1000)
+	s.Lose(index.Data, e.Content.Parts[2].ID)
+	if pieces, ok, err := v.Slices(ctx, e, nil, 0, 4000, 100); ok || err == nil {
+		t.Errorf("of a file that has lost a part: %d pieces, %v", len(pieces), err)
+	}
+}
+
+// Large holes are pieces of zeros.
+func TestSlicesOfHole(t *testing.T) {
+	s := treetest.New()
+	v, e := fileOf(t, s, make([]byte, 300000), 300000)
+	pieces, ok, err := v.Slices(ctx, e, nil, 1, 1<<20, 10)
+	if err != nil || !ok || !bytes.Equal(bytes.Join(pieces, nil), make([]byte, 299999)) {
+		t.Errorf("%d pieces, %v, %v", len(pieces), ok, err)
+	}
+	if _, ok, err := v.Slices(ctx, e, nil, 0, 1<<20, 2); ok || err != nil {
+		t.Errorf("in two pieces: %v, %v", ok, err)
+	}
+}
+
+// After visits what List does, from any entry on, up to the end of its page,
+// whether or not the entry's place is remembered.
+func TestAfter(t *testing.T) {
+	rng := rand.New(rand.NewPCG(6, 6))
+	root := randomTree(rng, 3000)
+	s := treetest.New()
+	node := mustBuild(t, s, root, 64)
+	for _, remembered := range []bool{false, true} {
+		v := view.New(s, node, view.Options{})
+		visited := 0
+		for range 300 {
+			e, err := v.At(ctx, rng.Uint64N(v.Len()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			parent, err := v.At(ctx, e.Parent)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want, got []uint64
+			if e.Pos > 0 {
+				err = v.List(ctx, parent, 0, func(_ uint64, c view.Entry) bool {
+					if c.Pos > e.Pos {
+						want = append(want, c.Pos)
+					}
+					return true
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			in := v
+			if !remembered {
+				in = view.New(s, node, view.Options{})
+			}
+			err = in.After(ctx, e, func(c view.Entry) bool {
+				if c.Parent != e.Parent {
+					t.Fatalf("entry %d has the parent %d", c.Pos, c.Parent)
+				}
+				got = append(got, c.Pos)
+				return true
+			})
+			if err != nil || len(got) > len(want) || !slices.Equal(got, want[:len(got)]) {
+				t.Fatalf("after %d: %v of %v, %v", e.Pos, got, want, err)
+			}
+			visited += len(got)
+		}
+		if visited == 0 {
+			t.Error("nothing was visited")
+		}
+	}
+	v := view.New(s, node, view.Options{})
+	if err := v.After(ctx, view.Entry{Pos: v.Len() + 7, Parent: 1}, func(view.Entry) bool { return true }); err == nil {
+		t.Error("after an entry that is not there: no error")
+	}
+}
+
+// Held gives a small file's bytes if they are in memory, says what to load if
+// not, and leaves alone what is damaged.
+func TestHeld(t *testing.T) {
+	h := &holding{treetest.New(), map[index.ID]bool{}}
+	content := bytes.Repeat([]byte("small"), 100)
+	root := mustBuild(t, h.Store, treetest.Dir("",
+		treetest.File("inline", "a few bytes"), treetest.File("one", string(content)),
+		treetest.File("many", string(bytes.Repeat([]byte("large"), 1000))), treetest.File("none", ""),
+		treetest.Symlink("link", "one")), 1000)
+	v := view.New(h, root, view.Options{})
+	look := func(name string) view.Entry {
+		e, err := v.Resolve(ctx, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	for name, want := range map[string]string{"inline": "a few bytes", "one": string(content), "many": "", "none": "", "link": ""} {
+		if data, _, ok := v.Held(look(name)); string(data) != want || ok != (want != "") {
+			t.Errorf("%s: %d bytes, %v", name, len(data), ok)
+		}
+	}
+	one := look("one")
+	h.away[one.Content.Parts[0].ID] = true
+	if data, part, ok := v.Held(one); ok || data != nil || part != one.Content.Parts[0].ID {
+		t.Errorf("what is not in memory: %d bytes, %v", len(data), ok)
+	}
+	clear(h.away)
+	h.Forge(index.Data, one.Content.Parts[0].ID, []byte("too short"))
+	if data, _, ok := v.Held(one); ok || data != nil {
+		t.Errorf("a blob of another length: %d bytes", len(data))
+	}
+	if _, part, ok := view.New(h.Store, root, view.Options{}).Held(one); ok || part == (index.ID{}) {
+		t.Error("of a loader that cannot say what it has")
+	}
+	if err := v.Load(ctx, index.ID{1}); err == nil {
+		t.Error("a blob that is nowhere was loaded")
+	}
+}

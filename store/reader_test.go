@@ -1,0 +1,98 @@
+package store
+
+import (
+	"testing"
+
+	"garret/index"
+)
+
+// Who reads through more than the cache holds has every frame decoded once,
+// however often he has looked into earlier ones.
+func TestScanDecodesFramesOnce(t *testing.T) {
+	b, blobs := withParity(t)
+	rd, err := openTestRepository(t, b).NewReader(t.Context(), 2<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rd.Close(t.Context())
+	frames := map[uint64]bool{}
+	size := 0
+	for _, blob := range blobs {
+		if blob.kind != index.Data || len(blob.data) < 129 { // those are equal, in an early frame
+			continue
+		}
+		for range 20 { // so that those in the cache have been used often
+			if data, err := rd.Blob(t.Context(), blob.kind, blob.id); err != nil || string(data) != string(blob.data) {
+				t.Fatal(err)
+			}
+		}
+		rd.set.Lookup(blob.id, func(at index.Location) bool {
+			frames[rd.frameKey(at)] = true
+			return false
+		})
+		size += len(blob.data)
+	}
+	if size < 4<<20 {
+		t.Fatalf("%d bytes fit into the cache", size)
+	}
+	if n := rd.Loads(); n != int64(len(frames)) {
+		t.Errorf("%d frames were decoded %d times", len(frames), n)
+	}
+}
+
+// Cached says what is in memory, and loads nothing.
+func TestCached(t *testing.T) {
+	b, blobs := withParity(t)
+	rd, err := openTestRepository(t, b).NewReader(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rd.Close(t.Context())
+	for _, blob := range blobs {
+		if _, ok := rd.Cached(blob.kind, blob.id); ok && rd.Loads() == 0 {
+			t.Fatal("something is in memory before anything was loaded")
+		}
+		before := rd.Loads()
+		rd.Cached(blob.kind, blob.id)
+		if rd.Loads() != before {
+			t.Fatal("it loads")
+		}
+		if _, err := rd.Blob(t.Context(), blob.kind, blob.id); err != nil {
+			t.Fatal(err)
+		}
+		if data, ok := rd.Cached(blob.kind, blob.id); !ok || string(data) != string(blob.data) {
+			t.Fatalf("what was just loaded: %d bytes, %v", len(data), ok)
+		}
+		if _, ok := rd.Cached(1-blob.kind, blob.id); ok {
+			t.Fatal("a blob of another kind")
+		}
+	}
+	if _, ok := rd.Cached(index.Data, index.ID{1}); ok {
+		t.Error("a blob that never was")
+	}
+}
+
+// The cache stays within its bounds, but for the last two frames.
+func TestFrameCacheIsBounded(t *testing.T) {
+	var c frameCache
+	if err := c.open(4000); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for key := range uint64(1000) {
+		f := &frame{}
+		c.Set(key, f, 300)
+		if got, ok := c.Get(key); !ok || got != f {
+			t.Fatalf("frame %d is gone at once", key)
+		}
+		if c.used > c.max || c.used != 300*int64(c.order.Len()) || len(c.byKey) != c.order.Len() {
+			t.Fatalf("the window holds %d bytes of %d", c.used, c.max)
+		}
+	}
+	for key := range uint64(3) {
+		c.Set(2000+key, &frame{}, 9000)
+	}
+	if c.order.Len() != windowLeast {
+		t.Errorf("the window holds %d large frames", c.order.Len())
+	}
+}
