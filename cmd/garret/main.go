@@ -39,6 +39,8 @@ type cli struct {
 	Find      findCmd      `cmd:"" help:"Find files in a snapshot, or in all."`
 	Diff      diffCmd      `cmd:"" help:"Show how two snapshots differ."`
 	Cat       catCmd       `cmd:"" help:"Write a file of a snapshot to standard output."`
+	Export    exportCmd    `cmd:"" help:"Write a snapshot as a tar archive."`
+	Import    importCmd    `cmd:"" help:"Store a tar archive as a new snapshot."`
 	Mount     mountCmd     `cmd:"" help:"Show snapshots as a read-only directory tree."`
 	Umount    umountCmd    `cmd:"" help:"End a mount."`
 	Restore   restoreCmd   `cmd:"" help:"Write files of a snapshot back."`
@@ -88,7 +90,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		if err != nil {
 			return explain(stderr, err)
 		}
-		k, err := parser.Parse(args)
+		k, err := parser.Parse(flagsFirst(parser.Model.Node, args))
 		if err != nil {
 			fmt.Fprintf(stderr, "garret: %v; see `garret --help`\n", err)
 			return exitFailed

@@ -156,12 +156,12 @@ func (c *mountCmd) mount(ctx context.Context, a *app, o *opened, records *store.
 	if len(c.Args) == 1 {
 		return mount.Mount(dir, &archive{o, records}, options)
 	}
-	spec, _ := splitTarget(c.Args[0])
+	spec, path := splitTarget(c.Args[0])
 	snap, err := a.find(ctx, o.Repository, spec)
 	if err != nil {
 		return nil, err
 	}
-	t, from, path, err := a.resolve(ctx, o, snap.ID.String()+c.Args[0][len(spec):])
+	t, from, path, err := resolveIn(ctx, o, snap, path)
 	if err != nil {
 		return nil, err
 	}

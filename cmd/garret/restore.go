@@ -23,8 +23,8 @@ type restoreCmd struct {
 
 	Strip int `name:"strip-components" placeholder:"N" help:"Leave out the N topmost directories of each path, and what lies in those alone."`
 
-	Overwrite overwriteFlag `help:"Replace what is in the way: =always; =changed, unless its metadata are those that were stored, so that an interrupted restore goes on; =newer, if what was stored is newer; =never, keep it. Without a value: always. Directories are merged."`
-	Delete    bool          `help:"Delete what is in directories that are restored and was not stored, so that they become exactly what they were; asks before. What patterns leave out, and other file systems, are not deleted. Goes with --overwrite."`
+	Overwrite overwriteFlag `help:"Replace what is in the way: =always; =changed, unless its metadata are those that were stored, so that an interrupted restore goes on; =newer, if what was stored is newer; =never, keep it. Without a value: always. Directories are merged. Of a file of more than 16 MiB only what differs is written, into the file that is there, unless it has other names or is open, or with --damaged=skip, --damaged=fail or --no-sparse: if that is interrupted, the file is neither the old one nor the new one, until a restore goes on with it."`
+	Delete    bool          `help:"Delete what is in directories that are restored and was not stored, so that they become exactly what they were; asks before. That includes what --exclude and other options left out when the snapshot was made. What patterns leave out here, other file systems, and the repository are not deleted. Goes with --overwrite."`
 	Yes       bool          `short:"y" help:"Do not ask."`
 	Damaged   string        `enum:"zero,skip,fail" default:"zero" placeholder:"HOW" help:"Files of which a part is lost: zero writes the rest, skip leaves them out, fail stops at the first. Default: ${default}."`
 	Sparse    bool          `default:"true" negatable:"" help:"Restore holes as holes; with --no-sparse blocks are allocated for them."`
@@ -110,7 +110,19 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) (err error) {
 
 // options finds what is to be restored.
 func (c *restoreCmd) options(ctx context.Context, a *app, o *opened, patterns *pattern.List) (r restore.Options, err error) {
-	t, from, path, err := a.resolve(ctx, o, c.Target)
+	spec, path := splitTarget(c.Target)
+	snap, err := a.find(ctx, o.Repository, spec)
+	if err != nil {
+		return r, err
+	}
+	if c.Delete && snap.Partial {
+		return r, fmt.Errorf("--delete would delete what partial snapshot %s lacks, which says nothing of what there was; restore without it", snap.ID.Short())
+	}
+	if c.Delete && snap.Totals.Errors > 0 {
+		fmt.Fprintf(a.stderr, "garret: snapshot %s lacks %d entries that could not be read when it was made; --delete deletes those, too\n",
+			snap.ID.Short(), snap.Totals.Errors)
+	}
+	t, from, path, err := resolveIn(ctx, o, snap, path)
 	if err != nil {
 		return r, err
 	}
@@ -123,8 +135,11 @@ func (c *restoreCmd) options(ctx context.Context, a *app, o *opened, patterns *p
 	}
 	r = restore.Options{
 		Tree: t, Loader: o.reader, From: from, Dest: c.Dest, As: restore.As(path, from), Path: stored, Strip: c.Strip,
-		Overwrite: restore.Overwrite(c.Overwrite), Delete: c.Delete, Damaged: damagedValues[c.Damaged], Allocate: !c.Sparse,
+		Overwrite: restore.Overwrite(c.Overwrite), Delete: c.Delete, Hasher: o.reader, Damaged: damagedValues[c.Damaged], Allocate: !c.Sparse,
 		DryRun: c.DryRun, NumericIDs: c.NumericIDs, NoXattrs: c.NoXattrs, NoACLs: c.NoACLs, NoFlags: c.NoFlags,
+	}
+	if repo, own := identity(o.Backend().Location()); own != 0 {
+		r.Spare = func(dev, ino uint64) bool { return dev == repo && ino == own }
 	}
 	if !patterns.Empty() {
 		r.Select = func(path string) restore.Verdict { return restoreVerdicts[patterns.Verdict(path)] }
@@ -164,14 +179,22 @@ func (c *restoreCmd) restore(ctx context.Context, a *app, o restore.Options, pat
 	}
 	switch {
 	case c.JSON:
-		err = printJSON(a.stdout, report.result(stats))
+		err = printJSON(a.stdout, restoredJSON{report.result(stats), stats.Unchanged})
 	case !c.Quiet:
-		err = c.summary(a, stats)
+		if err = c.summary(a, stats); err == nil && stats.Unchanged > 0 {
+			_, err = fmt.Fprintf(a.stderr, "of files that were there %s were left as they were\n", term.Size(stats.Unchanged))
+		}
 	}
 	if err == nil && stats.Warnings > 0 {
 		err = errWarnings
 	}
 	return firstError(err, unmatched)
+}
+
+// restoredJSON adds what was there already.
+type restoredJSON struct {
+	restoreJSON
+	Unchanged uint64 `json:"bytes_unchanged"` // of files of which only what differed was written
 }
 
 // confirm finds out how much would be deleted, and asks.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"time"
 
@@ -74,6 +75,9 @@ func (c *snapshotCmd) check() error {
 	case c.StdinCommand || stdin:
 		if c.FilesFrom != "" || c.Root != "" || c.DryRun {
 			return errors.New("a stream is stored alone: without --files-from, --root and --dry-run")
+		}
+		if !reflect.ValueOf(c.patternFlags).IsZero() || !reflect.ValueOf(c.excludeFlags).IsZero() || c.ReadSpecial || c.ATime {
+			return errors.New("a stream is stored whole: without patterns and options that choose files")
 		}
 	case strings.Contains("\x00"+strings.Join(c.Paths, "\x00")+"\x00", "\x00-\x00"):
 		return errors.New("- is standard input, which is stored alone; write ./- for a file of that name")

@@ -32,6 +32,8 @@ func (j *snapshotJob) findSources(l *pattern.List) (err error) {
 	case len(j.Paths) == 1 && j.Paths[0] == "-":
 		j.stream, j.sources = standardInput, []string{streamSource(j.StdinName)}
 		return nil
+	case j.FilesFrom != "" && len(l.Roots()) > 0:
+		return fmt.Errorf("--files-from lists all that is stored; there cannot be a root (R %s) among the patterns beside it", l.Roots()[0])
 	case j.FilesFrom != "":
 		if j.Paths, err = listedPaths(j.FilesFrom, j.Null); err != nil {
 			return err

@@ -86,6 +86,9 @@ func (a *app) find(ctx context.Context, r *store.Repository, spec string) (*stor
 	if c.Note != "" {
 		fmt.Fprintf(a.stderr, "garret: %s\n", c.Note)
 	}
+	if c.Snapshot.Partial {
+		fmt.Fprintf(a.stderr, "garret: snapshot %s is partial: it lacks what its run did not come to\n", c.Snapshot.ID.Short())
+	}
 	return c.Snapshot, nil
 }
 
@@ -96,6 +99,11 @@ func (a *app) resolve(ctx context.Context, o *opened, target string) (*view.Tree
 	if err != nil {
 		return nil, view.Entry{}, "", err
 	}
+	return resolveIn(ctx, o, snap, path)
+}
+
+// resolveIn opens a path in a snapshot.
+func resolveIn(ctx context.Context, o *opened, snap *store.Snapshot, path string) (*view.Tree, view.Entry, string, error) {
 	t, _, err := o.tree(ctx, snap.ID)
 	if err != nil {
 		return nil, view.Entry{}, "", err

@@ -3,6 +3,7 @@ package restore
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -13,13 +14,21 @@ import (
 
 // create makes an empty file; nil when that failed, which was reported. One that
 // replaces another has no name until it is written, unless others are to be
-// linked to it.
+// linked to it; or it is the other, changed in place.
 func (r *run) create(d *directory, e view.Entry, linked bool) *file {
-	fd, unnamed := -1, false
+	fd, unnamed, old := -1, false, uint64(0)
+	var halfErr error
 	perm, has := r.birth(d, e.Node)
 	const flags = unix.O_WRONLY | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	err := r.make(d, e.Name, func(dir int) (err error) {
 		fd, err = unix.Openat(dir, e.Name, flags|unix.O_CREAT|unix.O_EXCL, perm)
+		if err == unix.EEXIST && !linked {
+			var over int
+			if over, old, halfErr = r.reuse(dir, e); over >= 0 {
+				fd = over
+				return nil
+			}
+		}
 		if err == unix.EEXIST && !linked && r.proc && r.replaceable() && isFile(dir, e.Name) {
 			var tmpErr error
 			if fd, tmpErr = unix.Openat(dir, ".", flags|unix.O_TMPFILE, perm); tmpErr == nil {
@@ -33,8 +42,15 @@ func (r *run) create(d *directory, e view.Entry, linked bool) *file {
 		return nil
 	}
 	d.refs.Add(1)
-	f := &file{dir: d, entry: e, fd: fd, sparse: e.Allocated() < e.Size, has: has, unnamed: unnamed}
+	f := &file{dir: d, entry: e, fd: fd, sparse: e.Allocated() < e.Size, has: has, unnamed: unnamed, old: old}
 	f.refs.Store(1)
+	if old > 0 {
+		f.has = born{}
+		if halfErr != nil {
+			f.writeFailed(halfErr)
+		}
+		return f
+	}
 	r.setEmptyFlags(fd, e.Node)
 	if f.sparse || e.Size > 2*pieceBytes {
 		if err := unix.Ftruncate(fd, int64(e.Size)); err != nil {
@@ -58,14 +74,22 @@ func isFile(dir int, name string) bool {
 }
 
 // place gives a file that was written without a name its own, which another
-// file has until now.
+// file has until then. A name cannot be given that is taken, so the file gets
+// one of its own for a moment.
 func (r *run) place(f *file) error {
 	return f.dir.withFD(func(dir int) error {
-		if err := r.clear(f.dir, dir, f.entry.Name); err != nil {
-			return err
+		path, own := "/proc/self/fd/"+strconv.Itoa(f.fd), fmt.Sprintf(".garret-%016x", rand.Uint64())
+		if err := unix.Linkat(unix.AT_FDCWD, path, dir, own, unix.AT_SYMLINK_FOLLOW); err != nil {
+			return fmt.Errorf("replace: %w", err)
 		}
-		path := "/proc/self/fd/" + strconv.Itoa(f.fd)
-		if err := unix.Linkat(unix.AT_FDCWD, path, dir, f.entry.Name, unix.AT_SYMLINK_FOLLOW); err != nil {
+		err := unix.Renameat(dir, own, dir, f.entry.Name)
+		if err != nil { // what is there is locked
+			if err = r.clear(f.dir, dir, f.entry.Name); err == nil {
+				err = unix.Renameat(dir, own, dir, f.entry.Name)
+			}
+		}
+		if err != nil {
+			unix.Unlinkat(dir, own, 0)
 			return fmt.Errorf("replace: %w", err)
 		}
 		f.unnamed = false

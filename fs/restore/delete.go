@@ -9,6 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// errSpared is why the repository itself is not deleted: no snapshot holds it.
+var errSpared = errors.New("it is, or holds, what is not to be deleted: the repository")
+
 // errOtherFileSystem is why something is not deleted: what is mounted in the
 // destination is not part of it.
 var errOtherFileSystem = errors.New("another file system is mounted there; it is not deleted")
@@ -40,9 +43,13 @@ func (r *run) deleteExtra(d *directory, stored names) {
 				continue
 			}
 			verdict := r.selection.enter(name)
-			if r.selection.leave(); verdict == Take {
-				r.remove(d, dir, name)
+			if r.selection.leave(); verdict != Take {
+				continue
 			}
+			if r.elsewhere(d) { // a snapshot may hold of it but where it was mounted
+				return errOtherFileSystem
+			}
+			r.remove(d, dir, name)
 		}
 		return nil
 	})
@@ -51,8 +58,23 @@ func (r *run) deleteExtra(d *directory, stored names) {
 	}
 }
 
+// elsewhere reports whether a directory is on another file system than what is
+// restored.
+func (r *run) elsewhere(d *directory) bool {
+	top := d
+	for top.parent != nil && (r.o.As == "" || top.parent.parent != nil) {
+		top = top.parent
+	}
+	return d.handle.Stat.Dev != top.handle.Stat.Dev
+}
+
 // remove deletes an entry of d with all below it, or in a dry run only tells.
 func (r *run) remove(d *directory, dir int, name string) {
+	var st unix.Stat_t
+	if unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && r.spared(&st) {
+		r.warn(d, name, fmt.Errorf("delete: %w", errSpared))
+		return
+	}
 	r.counters.deleted.Add(1)
 	if r.o.Deleted != nil {
 		r.reports.mu.Lock()
@@ -62,20 +84,21 @@ func (r *run) remove(d *directory, dir int, name string) {
 	if r.o.DryRun {
 		return
 	}
-	var st unix.Stat_t
 	err := unix.Fstat(dir, &st)
 	if err == nil {
-		err = removeAll(dir, name, st.Dev)
+		err = r.removeAll(dir, name, st.Dev)
 	}
 	if err != nil {
 		r.warn(d, name, fmt.Errorf("delete: %w", err))
 	}
 }
 
+func (r *run) spared(st *unix.Stat_t) bool { return r.o.Spare != nil && r.o.Spare(st.Dev, st.Ino) }
+
 // removeAll removes an entry with all below it, as far as that is on the device.
 // It follows no symbolic link. Of several errors it returns the first, when
 // everything else is removed.
-func removeAll(dir int, name string, device uint64) error {
+func (r *run) removeAll(dir int, name string, device uint64) error {
 	err := unix.Unlinkat(dir, name, 0)
 	if err == unix.EPERM {
 		unlock(dir, name)
@@ -107,13 +130,16 @@ func removeAll(dir int, name string, device uint64) error {
 	if st.Dev != device {
 		return errOtherFileSystem
 	}
+	if r.spared(&st) {
+		return errSpared
+	}
 	unlockFD(fd)
 	if st.Mode&0o700 != 0o700 {
 		unix.Fchmod(fd, 0o700) // if that fails, so does what follows
 	}
 	below, first := readNames(fd)
 	for _, child := range below {
-		if err := removeAll(fd, child, device); err != nil && first == nil {
+		if err := r.removeAll(fd, child, device); err != nil && first == nil {
 			first = fmt.Errorf("%.255q: %w", child, err)
 		}
 	}

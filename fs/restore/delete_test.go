@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -130,5 +131,62 @@ func TestDeleteStaysOnFileSystem(t *testing.T) {
 	}
 	if _, err := os.Stat(mnt + "/kept"); err != nil {
 		t.Error(err)
+	}
+}
+
+// A snapshot that was made with --one-file-system holds the directory that
+// another file system is mounted on, empty. To restore it does not mean to
+// delete that file system.
+func TestDeleteInMountedDirectory(t *testing.T) {
+	for _, as := range []string{"", "top"} {
+		f := build(t, treetest.Dir("", treetest.Dir("mnt"), treetest.File("file", "x")))
+		dest := t.TempDir()
+		mnt := filepath.Join(dest, as, "mnt")
+		must(t, os.MkdirAll(mnt, 0o755))
+		if err := unix.Mount("garret-test", mnt, "tmpfs", 0, "size=64k"); err != nil {
+			t.Skipf("needs the right to mount: %v", err)
+		}
+		t.Cleanup(func() { unix.Unmount(mnt, unix.MNT_DETACH) })
+		must(t, os.WriteFile(mnt+"/kept", nil, 0o600))
+		must(t, os.WriteFile(filepath.Join(dest, as, "extra"), nil, 0o600))
+		for _, dry := range []bool{true, false} {
+			o, warnings := f.options(dest)
+			o.As, o.Overwrite, o.Delete, o.DryRun = as, Replace, true, dry
+			stats, err := Run(context.Background(), o)
+			if err != nil || stats.Deleted != 1 {
+				t.Fatalf("%+v, %v", stats, err)
+			}
+			if len(*warnings) != 1 || !errors.Is((*warnings)[0].err, errOtherFileSystem) {
+				t.Errorf("warnings %v", fmt.Sprint(*warnings))
+			}
+		}
+		if _, err := os.Stat(mnt + "/kept"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// The repository is in no snapshot, as it is left out. When the source is made
+// what it was it must not go.
+func TestDeleteSparesRepository(t *testing.T) {
+	f := build(t, treetest.Dir("", treetest.File("file", "x")))
+	dest := t.TempDir()
+	for _, repo := range []string{"repo", "backups/here/repo"} {
+		must(t, os.MkdirAll(dest+"/"+repo, 0o755))
+		must(t, os.WriteFile(dest+"/"+repo+"/pack", nil, 0o600))
+		var st unix.Stat_t
+		must(t, unix.Stat(dest+"/"+repo, &st))
+		o, warnings := f.options(dest)
+		o.Overwrite, o.Delete = Replace, true
+		o.Spare = func(dev, ino uint64) bool { return dev == st.Dev && ino == st.Ino }
+		if _, err := Run(context.Background(), o); err != nil {
+			t.Fatal(err)
+		}
+		if len(*warnings) != 1 || !errors.Is((*warnings)[0].err, errSpared) {
+			t.Errorf("%s: warnings %v", repo, fmt.Sprint(*warnings))
+		}
+		if _, err := os.Stat(dest + "/" + repo + "/pack"); err != nil {
+			t.Error(err)
+		}
 	}
 }

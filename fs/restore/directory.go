@@ -24,6 +24,8 @@ type directory struct {
 	existed  bool
 	inherits bool   // a default ACL, to what is made in it
 	flags    uint32 // inode flags that it had, some of which entries made in it inherit
+	closed   bool   // to its owner in some way, and opened for this run
+	mode     uint32 // that it then had
 	plain    bool   // new, and what is made in it belongs to this process' user and group
 
 	refs atomic.Int64 // the walk, entries that are not done, directories below
@@ -76,7 +78,7 @@ func (r *run) makeDirectory(d *directory) bool {
 		case d.existed && blocked && try == 0:
 			err = r.clear(parent, fd, d.name)
 		case d.existed && errors.Is(err, unix.EACCES) && try == 0:
-			err = chmodAt(fd, d.name, 0o700) // our own, but closed to us
+			err = d.openUp(fd) // our own, but closed to us
 		}
 		if err != nil {
 			d.handle = nil
@@ -125,21 +127,31 @@ func (r *run) open(d *directory) {
 		}
 		return
 	}
+	mode := d.handle.Stat.Mode & 0o7777
 	if r.o.Overwrite == Keep {
 		d.node = nil
 	}
-	mode := d.handle.Stat.Mode & 0o7777
 	d.withFD(func(fd int) error {
 		if d.flags = flagsOf(fd); d.flags&lockFlags != 0 && r.replaceable() {
 			unlockFD(fd)
 		}
 		if mode&0o700 != 0o700 {
-			unix.Fchmod(fd, uint32(mode)|0o700)
-			// If it is not ours that fails, and so may what follows, by name.
+			// If it is not ours this fails, and so may what follows, by name.
+			d.closed, d.mode = unix.Fchmod(fd, uint32(mode)|0o700) == nil, uint32(mode)
 		}
 		return nil
 	})
 	d.inherits = d.hasDefaultACL()
+}
+
+// openUp gives a directory that cannot be opened a mode that it can be opened with.
+func (d *directory) openUp(parent int) error {
+	var st unix.Stat_t
+	if err := unix.Fstatat(parent, d.name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return err
+	}
+	d.closed, d.mode = true, st.Mode&0o7777
+	return chmodAt(parent, d.name, 0o700)
 }
 
 func (d *directory) withFD(f func(fd int) error) error {
@@ -168,6 +180,11 @@ func (r *run) release(d *directory) {
 			r.o.Progress.TotalEntries.Add(^uint64(0))
 		case d.handle == nil:
 		case d.node == nil || d.failed || r.o.DryRun || d.parent == nil && r.stopped():
+			if d.closed {
+				closed := d
+				r.later(func() { r.closeAgain(closed) })
+				continue
+			}
 			d.handle.Close() // a destination stays unfinished
 		case d.node.Mode&reopen != reopen:
 			// Hard links to what is in it may still be made.
@@ -176,6 +193,15 @@ func (r *run) release(d *directory) {
 		default:
 			r.finish(d)
 		}
+	}
+}
+
+// closeAgain gives a directory that keeps its metadata its mode back.
+func (r *run) closeAgain(d *directory) {
+	defer d.handle.Close()
+	err := d.withFD(func(fd int) error { return unix.Fchmod(fd, d.mode) })
+	if err != nil {
+		r.notSet("mode", d, "", err)
 	}
 }
 

@@ -84,7 +84,7 @@ func (r *run) keeps(d *directory, n *tree.Node) (bool, error) {
 	case Keep:
 		return true, nil
 	case ReplaceOlder:
-		return n.ModTime.Compare(there.ModTime) <= 0, nil
+		return n.ModTime.Compare(there.ModTime) <= 0 && !isHalf(dir, n.Name), nil
 	case ReplaceChanged:
 		return r.unchanged(d, dir, n, &there), nil
 	}
@@ -128,6 +128,9 @@ func (r *run) sameMetadata(dir int, n *tree.Node, there *source.Stat) bool {
 	}
 	switch n.Type {
 	case tree.Symlink:
+		if n.AccessTime != (tree.Time{}) {
+			return false // reading it would change its access time
+		}
 		target, err := source.ReadlinkAt(dir, source.NewName(n.Name))
 		if err != nil || target != n.Target {
 			return false

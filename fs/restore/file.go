@@ -21,9 +21,16 @@ type file struct {
 	has    born
 	// unnamed files take the place of another when they are written.
 	unnamed bool
+	// old is the size of a file that was there and is changed in place, bytes; 0
+	// when this one is new.
+	old uint64
+	// probe files are only read, to find out whether they have lost something.
+	probe bool
 
-	refs    atomic.Int64 // the walk, pieces that are not done
-	written atomic.Uint64
+	refs    atomic.Int64  // the walk, pieces that are not done
+	written atomic.Uint64 // bytes that progress was told of
+	same    atomic.Uint64 // bytes that were there already
+	strange atomic.Uint64 // bytes of parts that had nothing in common with what was there
 
 	mu   sync.Mutex
 	lost LostError
@@ -46,7 +53,7 @@ func (r *run) write(f *file, from, to uint64) {
 			if start >= to {
 				return false
 			}
-			if start >= from && !p.IsHole() && !r.writePart(f, start, p) {
+			if start >= from && !r.writePart(f, start, p) {
 				at = to
 				return false
 			}
@@ -65,6 +72,17 @@ func (r *run) write(f *file, from, to uint64) {
 // writePart writes one part, or notes that it is lost. It reports whether
 // there is any sense in going on with this file.
 func (r *run) writePart(f *file, start uint64, p tree.Part) bool {
+	if p.IsHole() {
+		return f.old == 0 || r.punch(f, start, p.Length)
+	}
+	old, same := r.old(f, start, p)
+	if old != nil {
+		defer r.buffers.Put(old)
+	}
+	if same {
+		r.leave(f, p.Length)
+		return true
+	}
 	b, err := r.o.Loader.Blob(r.ctx, index.Data, p.ID)
 	if err == nil && uint64(len(b)) != p.Length {
 		err = fmt.Errorf("data blob %s: %w: %d bytes where the file has %d", p.ID.Short(), tree.ErrInvalid, len(b), p.Length)
@@ -76,11 +94,14 @@ func (r *run) writePart(f *file, start uint64, p tree.Part) bool {
 		r.lose(f, start, p.Length, err)
 		return true
 	}
+	if old != nil {
+		return r.writeOver(f, b, *old, start)
+	}
 	return r.pwrite(f, b, start)
 }
 
 func (r *run) pwrite(f *file, b []byte, at uint64) bool {
-	for len(b) > 0 {
+	for len(b) > 0 && !f.probe {
 		n, err := unix.Pwrite(f.fd, b, int64(at))
 		if err == unix.EINTR {
 			continue
@@ -111,6 +132,7 @@ func (f *file) writeFailed(err error) {
 
 // lose notes that a range cannot be read. It is, or becomes, a hole.
 func (r *run) lose(f *file, at, length uint64, err error) {
+	r.punch(f, at, length)
 	r.counters.lost.Add(length)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -120,6 +142,20 @@ func (r *run) lose(f *file, at, length uint64, err error) {
 		first := &LostError{Ranges: []Range{{at, length}}, Bytes: length, Damaged: Fail, Err: err}
 		r.fail(fmt.Errorf("%s: %w", r.path(f.dir, f.entry.Name), first))
 	}
+}
+
+// whole reads a file without writing it, and reports whether nothing of it is
+// lost. If something is, that was reported.
+func (r *run) whole(d *directory, e view.Entry) bool {
+	f := &file{dir: d, entry: e, fd: -1, probe: true}
+	r.write(f, 0, e.Size)
+	if f.lost.Err == nil || r.stopped() {
+		return !r.stopped()
+	}
+	f.lost.sort()
+	r.counters.damaged.Add(1)
+	r.warn(d, e.Name, &f.lost)
+	return false
 }
 
 // skipParts finds the first byte of f behind at, at most to, whose part is
@@ -146,7 +182,8 @@ func (r *run) skipParts(f *file, at, to uint64) uint64 {
 
 // done lets go of f. With the last one it gets its metadata and is closed; when
 // it could not be written, or the run is to end so that it may lack something,
-// it is removed, with the names that were linked to it meanwhile.
+// it is removed, with the names that were linked to it meanwhile. One that is
+// changed in place then stays as it is, marked.
 func (r *run) done(f *file) {
 	if f.refs.Add(-1) > 0 {
 		return
@@ -162,7 +199,7 @@ func (r *run) done(f *file) {
 		r.cannot(f.dir, name, f.err)
 		whole = false
 	}
-	if !whole && !f.unnamed {
+	if !whole && !f.unnamed && f.old == 0 {
 		f.dir.withFD(func(fd int) error { return unix.Unlinkat(fd, name, 0) })
 	}
 	f.finish(!whole)
@@ -192,6 +229,12 @@ func (r *run) complete(f *file) bool {
 	}
 	if f.dir.inherits && !hasXattr(f.entry.Node, aclAccess) {
 		unix.Fremovexattr(f.fd, aclAccess)
+	}
+	if f.old > 0 {
+		if err := r.settle(f); err != nil {
+			f.writeFailed(err)
+			return false
+		}
 	}
 	i := inode{fd: f.fd}
 	r.setMetadata(f.dir, f.entry.Name, i, f.entry.Node, f.has)

@@ -63,6 +63,10 @@ func (r *run) linkTo(g group, d *directory, n *tree.Node) bool {
 		err = r.make(d, n.Name, func(dir int) error { return unix.Linkat(old, f.name, dir, n.Name, 0) })
 		f.dir.Unpin()
 	}
+	removed := err == nil && f.file != nil && !f.file.linked(d, n.Name)
+	if removed { // also when the run is to end: it leaves nothing that is not whole
+		d.withFD(func(fd int) error { return unix.Unlinkat(fd, n.Name, 0) })
+	}
 	if r.stopped() {
 		return true
 	}
@@ -77,8 +81,7 @@ func (r *run) linkTo(g group, d *directory, n *tree.Node) bool {
 		}
 		return false
 	}
-	if f.file != nil && !f.file.linked(d, n.Name) {
-		d.withFD(func(fd int) error { return unix.Unlinkat(fd, n.Name, 0) })
+	if removed {
 		r.links.remove(g)
 		return false
 	}

@@ -178,8 +178,12 @@ func (i inode) setTimes(n *tree.Node) error {
 	if i.name != "" {
 		return unix.UtimesNanoAt(i.fd, i.name, ts[:], unix.AT_SYMLINK_NOFOLLOW)
 	}
-	// futimens(3): the system call without a path.
-	_, _, e := unix.Syscall6(unix.SYS_UTIMENSAT, uintptr(i.fd), 0, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
+	return futimens(i.fd, &ts)
+}
+
+// futimens is futimens(3): the system call without a path.
+func futimens(fd int, ts *[2]unix.Timespec) error {
+	_, _, e := unix.Syscall6(unix.SYS_UTIMENSAT, uintptr(fd), 0, uintptr(unsafe.Pointer(ts)), 0, 0, 0)
 	if e != 0 {
 		return e
 	}

@@ -49,9 +49,17 @@ type Options struct {
 	// is to be. Not where it is not known what was stored, nor what Select would
 	// leave out, nor other file systems. Overwrite must be one that replaces.
 	Delete bool
+	// Spare names inodes, directories, that are never deleted: the repository.
+	// Dev is as in stat(2).
+	Spare func(dev, ino uint64) bool
 	// Deleted is told of each entry that is deleted, or in a dry run would be, a
 	// directory with all below it being one. It is called as List is.
 	Deleted func(path string)
+	// Hasher names content as the repository does. With it, and Damaged at Zero,
+	// a large file that is in the way is not replaced but changed in place, where
+	// that is safe: only what differs is read from the repository and written.
+	// The package's documentation says when. Without it files are replaced.
+	Hasher Hasher
 	// Damaged says what becomes of files that have lost a part.
 	Damaged Damaged
 
@@ -100,8 +108,13 @@ type Damaged uint8
 
 const (
 	Zero Damaged = iota // write the rest; what is lost becomes zeros
-	Skip                // do not restore it; what is in its place stays
-	Fail                // end the run with the LostError
+	// Skip does not restore it; what is in its place stays. To that end a file
+	// with hard links is read twice when Overwrite replaces: before the first of
+	// its names is touched, and to write it. Only what is lost between the two
+	// costs what was there, and what is damaged where the file system has no files
+	// without names (O_TMPFILE).
+	Skip
+	Fail // end the run with the LostError
 )
 
 // Verdict is what Options.Select says of a path.
@@ -139,6 +152,7 @@ type Stats struct {
 	Kept      uint64 // entries that were there and stay as they are
 	Bytes     uint64 // logical sizes of the files
 	Written   uint64 // bytes written: without holes and what is lost
+	Unchanged uint64 // bytes of files changed in place that were as they were stored
 	Lost      uint64 // bytes that could not be read
 	Damaged   uint64 // files that lack some
 	Missing   uint64 // entries that are lost with the directory that listed them, as far as that is known
@@ -157,13 +171,13 @@ type Denied struct {
 // counters are the parts of Stats that several goroutines add to.
 type counters struct {
 	files, dirs, symlinks, specials, links, kept, deleted atomic.Uint64
-	bytes, written, lost, damaged, missing                atomic.Uint64
+	bytes, written, unchanged, lost, damaged, missing     atomic.Uint64
 }
 
 func (c *counters) stats() Stats {
 	return Stats{
 		Files: c.files.Load(), Dirs: c.dirs.Load(), Symlinks: c.symlinks.Load(), Specials: c.specials.Load(),
 		HardLinks: c.links.Load(), Kept: c.kept.Load(), Deleted: c.deleted.Load(), Bytes: c.bytes.Load(), Written: c.written.Load(),
-		Lost: c.lost.Load(), Damaged: c.damaged.Load(), Missing: c.missing.Load(),
+		Unchanged: c.unchanged.Load(), Lost: c.lost.Load(), Damaged: c.damaged.Load(), Missing: c.missing.Load(),
 	}
 }

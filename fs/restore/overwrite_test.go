@@ -112,20 +112,67 @@ func TestOverwrite(t *testing.T) {
 	}
 }
 
-// Keep leaves directories that are there as they are, and fills them.
-func TestKeepDirectories(t *testing.T) {
-	f := build(t, treetest.Dir("", treetest.Dir("dir", treetest.File("file", "stored"))))
+// While a file is replaced, the old one is there or the new one, at each moment:
+// whoever pulls the plug then has one of them.
+func TestReplacedAtOnce(t *testing.T) {
+	f := build(t, treetest.Dir("", treetest.File("file", strings.Repeat("stored", 100))))
 	dest := t.TempDir()
-	must(t, os.Mkdir(dest+"/dir", 0o711))
-	o, _ := f.options(dest)
-	o.Overwrite = Keep
-	if _, err := Run(context.Background(), o); err != nil {
-		t.Fatal(err)
+	fd, err := unix.Open(dest, unix.O_TMPFILE|unix.O_WRONLY, 0o600)
+	if err != nil {
+		t.Skip("the file system has no files without names")
 	}
-	if info, err := os.Stat(dest + "/dir"); err != nil || info.Mode().Perm() != 0o711 {
-		t.Errorf("directory: %v, %v", info.Mode(), err)
+	unix.Close(fd)
+	f.restore(t, dest)
+	done, missing := make(chan struct{}), make(chan int)
+	go func() {
+		n := 0
+		for {
+			select {
+			case <-done:
+				missing <- n
+				return
+			default:
+			}
+			if _, err := os.Lstat(dest + "/file"); err != nil {
+				n++
+			}
+		}
+	}()
+	for range 500 {
+		o, _ := f.options(dest)
+		o.Overwrite = Replace
+		if _, err := Run(context.Background(), o); err != nil {
+			t.Error(err)
+		}
 	}
-	check(t, dest+"/dir/file", f.spec.Children[0].Children[0])
+	close(done)
+	if n := <-missing; n > 0 {
+		t.Errorf("there was no file %d times", n)
+	}
+	if entries, err := os.ReadDir(dest); err != nil || len(entries) != 1 {
+		t.Errorf("left: %v, %v", entries, err)
+	}
+}
+
+// Keep leaves directories that are there as they are, and fills them: also one
+// that is closed, which is opened for as long as that takes.
+func TestKeepDirectories(t *testing.T) {
+	for _, mode := range []os.FileMode{0o711, 0o511, 0o077} {
+		f := build(t, treetest.Dir("", treetest.Dir("dir", treetest.File("file", "stored"))))
+		dest := t.TempDir()
+		must(t, os.Mkdir(dest+"/dir", 0o700))
+		must(t, os.Chmod(dest+"/dir", mode))
+		o, _ := f.options(dest)
+		o.Overwrite = Keep
+		if _, err := Run(context.Background(), o); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(dest + "/dir"); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("directory: %v, %v, want %v", info.Mode(), err, mode)
+		}
+		must(t, os.Chmod(dest+"/dir", 0o700))
+		check(t, dest+"/dir/file", f.spec.Children[0].Children[0])
+	}
 }
 
 // A directory that was there ends with the attributes that were stored, not

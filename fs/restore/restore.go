@@ -38,6 +38,7 @@ type run struct {
 
 	selection selection
 	seen      map[group]bool // hard-link groups, of a dry run
+	buffers   sync.Pool      // of *[]byte, for what is there already
 
 	counters counters
 	reports  reports
@@ -137,7 +138,8 @@ func (r *run) later(f func()) {
 }
 
 // unfinished is an attribute of a destination that a run has made, until it has
-// set the metadata. A later run sees by it that it may.
+// set the metadata. A later run sees by it that it may. A file that is changed
+// in place has it until it is whole.
 const unfinished = "user.garret.unfinished"
 
 // openDest makes the destination where it is missing and opens it.

@@ -135,6 +135,8 @@ func (r *run) leaf(d *directory, e view.Entry) {
 		return
 	}
 	switch {
+	case e.Type == tree.Regular && linked && r.o.Damaged == Skip && r.replaceable() && !r.whole(d, e):
+		// What has its names stays.
 	case e.Type != tree.Regular && linked:
 		if r.makeSpecial(d, e.Node) {
 			r.links.add(group, d, e.Node, nil)
@@ -155,7 +157,7 @@ func (r *run) leaf(d *directory, e view.Entry) {
 	}
 }
 
-// pieces queues the pieces of a file, holes left out.
+// pieces queues the pieces of a file, holes left out where they are there.
 func (r *run) pieces(f *file) {
 	size := f.entry.Size
 	length := max(pieceBytes, size/maxPieces)
@@ -163,7 +165,7 @@ func (r *run) pieces(f *file) {
 		length = size
 	}
 	for from := uint64(0); from < size && !r.stopped(); {
-		if f.sparse {
+		if f.sparse && f.old == 0 {
 			data, err := r.o.Tree.SeekData(r.ctx, f.entry, int64(from))
 			switch err {
 			case nil:
