@@ -128,12 +128,15 @@ func (r *run) sameMetadata(dir int, n *tree.Node, there *source.Stat) bool {
 	}
 	switch n.Type {
 	case tree.Symlink:
-		if n.AccessTime != (tree.Time{}) {
-			return false // reading it would change its access time
-		}
 		target, err := source.ReadlinkAt(dir, source.NewName(n.Name))
 		if err != nil || target != n.Target {
 			return false
+		}
+		if n.AccessTime != (tree.Time{}) && !r.o.DryRun { // which reading it has changed
+			ts := []unix.Timespec{{Sec: n.AccessTime.Sec, Nsec: int64(n.AccessTime.Nsec)}, {Nsec: unix.UTIME_OMIT}}
+			if unix.UtimesNanoAt(dir, n.Name, ts, unix.AT_SYMLINK_NOFOLLOW) != nil {
+				return false
+			}
 		}
 	case tree.Regular:
 		if there.Size != n.Size {
