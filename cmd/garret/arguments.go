@@ -59,8 +59,10 @@ func flagsFirst(node *kong.Node, args []string) []string {
 		if !known {
 			return args
 		}
-		if takesNext && i+1 < len(args) {
-			i++
+		if takesNext {
+			if i++; i == len(args) {
+				return args // its value is missing
+			}
 			flags = append(flags, args[i])
 		}
 	}
