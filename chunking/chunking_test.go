@@ -85,7 +85,7 @@ func TestParams(t *testing.T) {
 
 // The parameters stand in the repository's config under these names.
 func TestParamsJSON(t *testing.T) {
-	const want = `{"algorithm":"fastcdc","min":131072,"avg":524288,"max":2097152}`
+	const want = `{"algorithm":"fastcdc","min":32768,"avg":131072,"max":524288}`
 	got, err := json.Marshal(Default())
 	if err != nil || string(got) != want {
 		t.Fatalf("%s, %v", got, err)
@@ -289,7 +289,8 @@ func TestFrozenCuts(t *testing.T) {
 		p    Params
 		want string
 	}{
-		{Default(), "426592d4e732e6ab"},
+		{Default(), "145087c94fb3aec9"},
+		{Params{FastCDC, 128 * kib, 512 * kib, 2 * mib}, "426592d4e732e6ab"},
 		{small, "8d808f528594fb3e"},
 		{Params{FastCDC, 1 * kib, 2 * kib, 4 * kib}, "79684198f8afd216"},
 	} {

@@ -34,7 +34,7 @@ const (
 
 // Default returns the parameters of a new repository.
 func Default() Params {
-	return Params{Algorithm: FastCDC, Min: 128 * kib, Avg: 512 * kib, Max: 2 * mib}
+	return Params{Algorithm: FastCDC, Min: 32 * kib, Avg: 128 * kib, Max: 512 * kib}
 }
 
 // Validate reports whether the parameters are usable; errors wrap [ErrParams].

@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"fmt"
+	"math/bits"
 	"sync"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -78,31 +80,97 @@ func (b *packBuffers) close() {
 	b.all = nil
 }
 
-// Frames' buffers are reused over all sessions, in two sizes: most frames are
-// below 1 MiB, a whole chunk may have 2.
-var framePools [2]sync.Pool
+// frameMemory holds frames' buffers while nobody uses them, for all sessions and
+// readers. They are no garbage: a heap of megabytes that die young is collected
+// all the time near its limit, and what comes after is cleared and faulted in
+// anew, which takes as long as decoding it.
+var frameMemory bufferList
 
-const smallFrame = 1<<20 + 64<<10
+// bufferList is a free list of buffers outside of the heap, each size twice the
+// one before. Its zero value is empty. It keeps at most maxIdle bytes. Every
+// buffer is to be given back: one that is not stays mapped.
+type bufferList struct {
+	mu     sync.Mutex
+	free   [maxBufferBits + 1 - minBufferBits][][]byte
+	idle   int                // bytes
+	mapped map[*byte]struct{} // first byte of each that exists
+}
 
-func frameBuffer(n int) []byte {
-	class, size := 0, smallFrame
-	if n > smallFrame {
-		class, size = 1, 2*smallFrame
-	}
-	if n > size {
+const (
+	minBufferBits = 14
+	maxBufferBits = 24 // a stored frame has less than 16 MiB
+	maxIdle       = 24 << 20
+)
+
+// get returns an empty buffer for n bytes, whose memory holds anything.
+func (l *bufferList) get(n int) []byte {
+	class := bufferClass(n)
+	if class >= len(l.free) {
 		return make([]byte, 0, n)
 	}
-	if p, ok := framePools[class].Get().(*[]byte); ok {
-		return (*p)[:0]
+	if b := l.take(class); b != nil {
+		return b
 	}
-	return make([]byte, 0, size)
+	b, err := unix.Mmap(-1, 0, bufferSize(class), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_NORESERVE)
+	if err != nil {
+		return make([]byte, 0, n) // as good, and put leaves it alone
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.mapped == nil {
+		l.mapped = make(map[*byte]struct{})
+	}
+	l.mapped[unsafe.SliceData(b)] = struct{}{}
+	return b[:0]
 }
 
-func releaseFrame(b []byte) {
-	switch cap(b) {
-	case smallFrame:
-		framePools[0].Put(&b)
-	case 2 * smallFrame:
-		framePools[1].Put(&b)
+// take returns an idle buffer, nil when there is none.
+func (l *bufferList) take(class int) []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := l.free[class]
+	if len(list) == 0 {
+		return nil
 	}
+	b := list[len(list)-1]
+	list[len(list)-1] = nil
+	l.free[class] = list[:len(list)-1]
+	l.idle -= cap(b)
+	return b
 }
+
+// put takes a buffer of get back, which nobody may use any more. What append has
+// put in the place of one is not taken, and is the garbage collector's.
+func (l *bufferList) put(b []byte) {
+	first := unsafe.SliceData(b)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, ours := l.mapped[first]; !ours {
+		return
+	}
+	if l.idle+cap(b) > maxIdle {
+		delete(l.mapped, first)
+		_ = unix.Munmap(b[:cap(b)])
+		return
+	}
+	class := bufferClass(cap(b))
+	l.idle += cap(b)
+	l.free[class] = append(l.free[class], b[:0])
+}
+
+// bufferSize is a power of two and an eighth, whole pages: frames are powers of
+// two mostly, and what they become may be a little more.
+func bufferSize(class int) int { return 9 << (minBufferBits - 3 + class) }
+
+// bufferClass is the index of the smallest size that holds n bytes.
+func bufferClass(n int) int {
+	class := max(0, bits.Len(uint(n))-minBufferBits-1)
+	if n > bufferSize(class) {
+		class++
+	}
+	return class
+}
+
+func frameBuffer(n int) []byte { return frameMemory.get(n) }
+
+func releaseFrame(b []byte) { frameMemory.put(b) }

@@ -134,10 +134,16 @@ func (w *frameWorker) openFrame(o *openedPack, f *placedFrame, sealed []byte) er
 	}
 	// A frame of a tree is kept for the walk, in memory of its own.
 	decoded := &w.frame
+	var kept *frame
 	if o.Kind == index.Tree {
-		decoded = new(pack.Frame)
+		kept = newFrame()
+		defer kept.drop()
+		decoded = &kept.Frame
+		err = decoded.DecodeIn(plain, frameBuffer)
+	} else {
+		err = decoded.Decode(plain)
 	}
-	if err := decoded.Decode(plain); err != nil {
+	if err != nil {
 		return fmt.Errorf("frame %d: %w", f.ordinal, err)
 	}
 	var problems []error
@@ -169,9 +175,9 @@ func (w *frameWorker) openFrame(o *openedPack, f *placedFrame, sealed []byte) er
 	if !o.again {
 		w.c.add(&w.c.result.DataBlobs, good)
 	}
-	if o.Kind == index.Tree {
-		key := w.c.reader.packNumber(o.ID)<<16 | uint64(f.ordinal)
-		w.c.reader.frames.Set(key, &frame{decoded, verified}, int64(decoded.Size()))
+	if kept != nil {
+		kept.verified = verified
+		w.c.reader.frames.Set(w.c.reader.packNumber(o.ID)<<16|uint64(f.ordinal), kept, int64(kept.Size()))
 	}
 	return errors.Join(problems...)
 }

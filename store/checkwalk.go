@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -65,10 +66,13 @@ func (c *checker) copies(ctx context.Context, kind index.Kind, id index.ID) (dat
 		if at.Kind != kind || p == nil || (p.size == absent && !p.healed) {
 			return true
 		}
-		data, err = c.reader.copyOf(ctx, id, at)
+		var lent []byte
+		var giveBack func()
+		lent, giveBack, err = c.reader.copyOf(ctx, id, at)
 		switch {
 		case err == nil:
-			ok = true
+			data, ok = bytes.Clone(lent), true
+			giveBack()
 			return false
 		case ctx.Err() != nil:
 			return false

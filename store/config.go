@@ -27,7 +27,7 @@ type Config struct {
 	// Chunker is what cuts file content, with its own parameters. The store
 	// does not look into it.
 	Chunker     json.RawMessage `json:"chunker"`
-	FrameSize   int             `json:"frame_size"` // raw bytes at which a frame is closed
+	FrameSize   int             `json:"frame_size"` // raw bytes of a frame at most, unless one blob has more
 	PackSize    int             `json:"pack_size"`  // stored bytes at which a pack is closed
 	Compression codec.Method    `json:"compression"`
 	// Parity is how many bytes of Reed-Solomon parity packs and index segments
@@ -40,7 +40,7 @@ type Config struct {
 // Defaults and bounds of a config.
 const (
 	configFormat     = 1
-	DefaultFrameSize = 512 << 10
+	DefaultFrameSize = 1 << 20
 	DefaultPackSize  = 32 << 20
 	minPackSize      = 64 << 10
 	maxPackSize      = 1 << 30

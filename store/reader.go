@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"container/list"
 	"context"
 	"errors"
@@ -49,12 +50,46 @@ type Reader struct {
 	loads atomic.Int64 // frames decoded
 
 	healer healer
+	ahead  *readahead
 }
 
-// frame is a decoded frame that knows which of its blobs have been verified.
+// frame is a decoded frame that knows which of its blobs have been verified, and
+// who uses its memory: when nobody does, it is used for another frame.
 type frame struct {
-	*pack.Frame
+	pack.Frame
 	verified []atomic.Bool
+	place    index.Location // of a frame that was loaded ahead
+	ahead    atomic.Bool    // nobody has asked for it yet
+	holders  atomic.Int32
+	release  func() // drop; made once, so that it costs nothing to hand out
+}
+
+// newFrame returns an empty frame with one holder: the caller.
+func newFrame() *frame {
+	f := new(frame)
+	f.holders.Store(1)
+	f.release = f.drop
+	return f
+}
+
+// hold adds a holder. It returns false when the frame had none left.
+func (f *frame) hold() bool {
+	for {
+		n := f.holders.Load()
+		if n == 0 {
+			return false
+		}
+		if f.holders.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+// drop ends what hold or newFrame began.
+func (f *frame) drop() {
+	if f.holders.Add(-1) == 0 {
+		releaseFrame(f.Memory())
+	}
 }
 
 // NewReader opens the index for reading. Where the repository can be written
@@ -96,6 +131,7 @@ func newReader(r *Repository, set *index.Set, cacheSize int64) (*Reader, error) 
 		have:     make(map[SegmentID]bool),
 	}
 	rd.hashers.New = func() any { return &hasher{r.keys.Hasher(false), r.keys.Hasher(true)} }
+	rd.ahead = newReadahead(rd, cacheSize)
 	return rd, rd.frames.open(cacheSize)
 }
 
@@ -109,32 +145,43 @@ func (r *Reader) Index() *index.Set { return r.set }
 // Loads returns how many frames have been read and decoded.
 func (r *Reader) Loads() int64 { return r.loads.Load() }
 
-// Blob returns the plaintext of a blob, which must not be modified. The frame's
+// Blob returns the plaintext of a blob, which is the caller's. The frame's
 // authentication tag and the blob's HMAC have been verified. When a copy
 // cannot be read, others are tried, and the index is loaded again before the
 // blob is given up as ErrLost.
 func (r *Reader) Blob(ctx context.Context, kind index.Kind, id index.ID) ([]byte, error) {
-	data, err := r.blob(ctx, kind, id)
+	data, giveBack, err := r.Borrow(ctx, kind, id)
+	if err != nil {
+		return nil, err
+	}
+	defer giveBack()
+	return bytes.Clone(data), nil
+}
+
+// Borrow is Blob without a copy: the plaintext lies in the cache, must not be
+// modified, and stays there until it is given back.
+func (r *Reader) Borrow(ctx context.Context, kind index.Kind, id index.ID) (data []byte, giveBack func(), err error) {
+	data, giveBack, err = r.borrow(ctx, kind, id)
 	if err == nil || ctx.Err() != nil {
-		return data, err
+		return data, giveBack, err
 	}
 	fresh, reloadErr := r.reload(ctx)
 	if reloadErr != nil {
-		return nil, errors.Join(err, reloadErr)
+		return nil, nil, errors.Join(err, reloadErr)
 	}
 	if !fresh {
-		return nil, err
+		return nil, nil, err
 	}
-	return r.blob(ctx, kind, id)
+	return r.borrow(ctx, kind, id)
 }
 
-func (r *Reader) blob(ctx context.Context, kind index.Kind, id index.ID) (data []byte, err error) {
+func (r *Reader) borrow(ctx context.Context, kind index.Kind, id index.ID) (data []byte, giveBack func(), err error) {
 	var failed []error
 	r.set.Lookup(id, func(at index.Location) bool {
 		if at.Kind != kind {
 			return true
 		}
-		if data, err = r.copyOf(ctx, id, at); err == nil {
+		if data, giveBack, err = r.copyOf(ctx, id, at); err == nil {
 			return false
 		}
 		if missing(err) {
@@ -144,20 +191,19 @@ func (r *Reader) blob(ctx context.Context, kind index.Kind, id index.ID) (data [
 		return ctx.Err() == nil
 	})
 	switch {
-	case data != nil:
-		return data, nil
+	case giveBack != nil:
+		return data, giveBack, nil
 	case ctx.Err() != nil:
-		return nil, ctx.Err()
+		return nil, nil, ctx.Err()
 	case len(failed) == 0:
-		return nil, fmt.Errorf("%v blob %s is %w: it is in no index segment", kind, id.Short(), ErrLost)
+		return nil, nil, fmt.Errorf("%v blob %s is %w: it is in no index segment", kind, id.Short(), ErrLost)
 	}
-	return nil, fmt.Errorf("%v blob %s is %w: %w", kind, id.Short(), ErrLost, errors.Join(failed...))
+	return nil, nil, fmt.Errorf("%v blob %s is %w: %w", kind, id.Short(), ErrLost, errors.Join(failed...))
 }
 
-// Cached returns the plaintext of a blob if that needs nothing but memory: its
-// frame has been decoded and is still there. What Blob says of the plaintext
-// holds here too.
-func (r *Reader) Cached(kind index.Kind, id index.ID) (data []byte, ok bool) {
+// BorrowCached is Borrow if that needs nothing but memory: the blob's frame has
+// been decoded and is still there.
+func (r *Reader) BorrowCached(kind index.Kind, id index.ID) (data []byte, giveBack func(), ok bool) {
 	r.set.Lookup(id, func(at index.Location) bool {
 		if at.Kind != kind {
 			return true
@@ -167,20 +213,36 @@ func (r *Reader) Cached(kind index.Kind, id index.ID) (data []byte, ok bool) {
 			return true
 		}
 		var err error
-		data, err = r.blobIn(f, id, at)
-		ok = err == nil
-		return !ok
+		if data, err = r.blobIn(f, id, at); err != nil {
+			f.drop()
+			return true
+		}
+		r.used(f)
+		giveBack, ok = f.release, true
+		return false
 	})
-	return data, ok
+	return data, giveBack, ok
 }
 
 // copyOf reads one copy of a blob.
-func (r *Reader) copyOf(ctx context.Context, id index.ID, at index.Location) ([]byte, error) {
+func (r *Reader) copyOf(ctx context.Context, id index.ID, at index.Location) (data []byte, giveBack func(), err error) {
 	f, err := r.frame(ctx, at)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return r.blobIn(f, id, at)
+	r.used(f)
+	if data, err = r.blobIn(f, id, at); err != nil {
+		f.drop()
+		return nil, nil, err
+	}
+	return data, f.release, nil
+}
+
+// used has what follows a frame that was loaded ahead loaded ahead as well.
+func (r *Reader) used(f *frame) {
+	if f.ahead.Load() && f.ahead.CompareAndSwap(true, false) {
+		r.ahead.follow(f.place)
+	}
 }
 
 // blobIn returns a blob of a frame, which must be what its ID says.
@@ -209,11 +271,13 @@ type load struct {
 	done  chan struct{} // closed when frame or err is set
 	frame *frame
 	err   error
+	ahead bool // nobody has asked for it
 }
 
-// frame returns the decoded frame, out of the cache if it is there. Readers
-// that ask for the same frame at once wait for the first of them, which loads
-// it itself: handing it to another thread would cost more than small frames do.
+// frame returns the decoded frame, out of the cache if it is there, for the
+// caller to drop. Readers that ask for the same frame at once wait for the first
+// of them, which loads it itself: handing it to another thread would cost more
+// than small frames do.
 func (r *Reader) frame(ctx context.Context, at index.Location) (*frame, error) {
 	key := r.frameKey(at)
 	for {
@@ -229,6 +293,9 @@ func (r *Reader) frame(ctx context.Context, at index.Location) (*frame, error) {
 		r.mu.Unlock()
 		if !others {
 			r.lead(ctx, l, key, at)
+			if l.err == nil {
+				r.ahead.follow(at)
+			}
 			return l.frame, l.err
 		}
 		select {
@@ -236,9 +303,13 @@ func (r *Reader) frame(ctx context.Context, at index.Location) (*frame, error) {
 			return nil, ctx.Err()
 		case <-l.done:
 		}
-		if l.err == nil || !errors.Is(l.err, context.Canceled) && !errors.Is(l.err, context.DeadlineExceeded) {
-			return l.frame, l.err
-		} // else the reader that loaded for us went away
+		if l.err == nil {
+			if l.frame.hold() {
+				return l.frame, nil
+			} // else it has come and gone
+		} else if !l.ahead && !errors.Is(l.err, context.Canceled) && !errors.Is(l.err, context.DeadlineExceeded) {
+			return nil, l.err
+		} // else who loaded for us went away, or did not try everything
 	}
 }
 
@@ -257,7 +328,9 @@ func (r *Reader) lead(ctx context.Context, l *load, key uint64, at index.Locatio
 		l.frame, l.err = f, nil
 		return
 	}
-	if l.frame, l.err = r.load(ctx, at); l.err == nil {
+	if l.frame, l.err = r.load(ctx, at, !l.ahead); l.err == nil {
+		l.frame.place = at
+		l.frame.ahead.Store(l.ahead)
 		r.frames.Set(key, l.frame, int64(l.frame.Size()))
 	}
 }
@@ -279,8 +352,8 @@ func (r *Reader) packNumber(id index.PackID) uint64 {
 }
 
 // load reads, opens and decompresses one frame. What is damaged is healed by
-// the pack's parity, in memory only.
-func (r *Reader) load(ctx context.Context, at index.Location) (*frame, error) {
+// the pack's parity if that is asked for, in memory only.
+func (r *Reader) load(ctx context.Context, at index.Location, heal bool) (*frame, error) {
 	opener, err := r.opener(at.Pack, at.Kind)
 	if err != nil {
 		return nil, err
@@ -295,7 +368,7 @@ func (r *Reader) load(ctx context.Context, at index.Location) (*frame, error) {
 	if err == nil {
 		f, err = r.decode(opener, at, sealed)
 	}
-	if err == nil || ctx.Err() != nil || errors.Is(err, backend.ErrClosed) {
+	if err == nil || !heal || ctx.Err() != nil || errors.Is(err, backend.ErrClosed) {
 		return f, err
 	}
 	if r.healer.fill(ctx, r.repo.backend, at, sealed, err) != nil {
@@ -310,12 +383,14 @@ func (r *Reader) decode(opener pack.Opener, at index.Location, sealed []byte) (*
 	if err != nil {
 		return nil, fmt.Errorf("frame %d: %w", at.Frame, err)
 	}
-	f, err := pack.DecodeFrame(plain)
-	if err != nil {
+	f := newFrame()
+	if err := f.DecodeIn(plain, frameBuffer); err != nil {
+		f.drop()
 		return nil, fmt.Errorf("frame %d: %w", at.Frame, err)
 	}
+	f.verified = make([]atomic.Bool, f.Len())
 	r.loads.Add(1)
-	return &frame{f, make([]atomic.Bool, f.Len())}, nil
+	return f, nil
 }
 
 // opener derives a pack's key.
@@ -372,6 +447,7 @@ func (r *Reader) reload(ctx context.Context) (fresh bool, err error) {
 // Close ends the reader's session and unmaps the index. Nothing may be read
 // during it or after it.
 func (r *Reader) Close(ctx context.Context) error {
+	r.ahead.close()
 	r.healer.close()
 	r.frames.Close()
 	var errs []error
@@ -424,6 +500,7 @@ const (
 	windowLeast = 2 // frames that it holds however large they are
 )
 
+// open prepares a cache of so many bytes.
 func (c *frameCache) open(size int64) (err error) {
 	c.byKey, c.max = make(map[uint64]*list.Element), size/windowShare
 	c.often, err = ristretto.NewCache(&ristretto.Config[uint64, *frame]{
@@ -432,27 +509,49 @@ func (c *frameCache) open(size int64) (err error) {
 		MaxCost:            max(1, size-c.max),
 		BufferItems:        64,
 		IgnoreInternalCost: true,
+		OnExit: func(f *frame) {
+			if f != nil {
+				f.drop()
+			}
+		},
 	})
 	return err
 }
 
+// Get returns a frame for the caller to drop.
 func (c *frameCache) Get(key uint64) (*frame, bool) {
 	c.mu.Lock()
 	if e, ok := c.byKey[key]; ok {
 		c.order.MoveToFront(e)
 		f := e.Value.(*windowed).frame
+		f.hold() // it has a holder: the window
 		c.mu.Unlock()
 		return f, true
 	}
 	c.mu.Unlock()
-	return c.often.Get(key)
+	if f, ok := c.often.Get(key); ok && f.hold() {
+		return f, true
+	}
+	return nil, false
 }
 
-// Set puts a frame in that takes so many bytes.
+// has reports whether a frame is there, without any effect on how long.
+func (c *frameCache) has(key uint64) bool {
+	c.mu.Lock()
+	_, ok := c.byKey[key]
+	c.mu.Unlock()
+	if !ok {
+		_, ok = c.often.Get(key)
+	}
+	return ok
+}
+
+// Set puts a frame in that takes so many bytes; the cache then holds it too.
 func (c *frameCache) Set(key uint64, f *frame, size int64) {
 	var out []*windowed
 	c.mu.Lock()
 	if _, ok := c.byKey[key]; !ok {
+		f.hold() // it has a holder: the caller
 		c.byKey[key] = c.order.PushFront(&windowed{key, f, size})
 		c.used += size
 	}
@@ -464,8 +563,21 @@ func (c *frameCache) Set(key uint64, f *frame, size int64) {
 	}
 	c.mu.Unlock()
 	for _, w := range out {
-		c.often.Set(w.key, w.frame, w.size)
+		if !c.often.Set(w.key, w.frame, w.size) {
+			w.frame.drop()
+		}
 	}
 }
 
-func (c *frameCache) Close() { c.often.Close() }
+// Close drops all frames.
+func (c *frameCache) Close() {
+	c.often.Close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for e := c.order.Front(); e != nil; e = e.Next() {
+		e.Value.(*windowed).frame.drop()
+	}
+	c.order.Init()
+	clear(c.byKey)
+	c.used = 0
+}

@@ -10,7 +10,7 @@ import (
 // however often he has looked into earlier ones.
 func TestScanDecodesFramesOnce(t *testing.T) {
 	b, blobs := withParity(t)
-	rd, err := openTestRepository(t, b).NewReader(t.Context(), 2<<20)
+	rd, err := openTestRepository(t, b).NewReader(t.Context(), 3<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,8 +40,8 @@ func TestScanDecodesFramesOnce(t *testing.T) {
 	}
 }
 
-// Cached says what is in memory, and loads nothing.
-func TestCached(t *testing.T) {
+// BorrowCached lends what is in memory, and loads nothing.
+func TestBorrowCached(t *testing.T) {
 	b, blobs := withParity(t)
 	rd, err := openTestRepository(t, b).NewReader(t.Context(), 0)
 	if err != nil {
@@ -49,25 +49,26 @@ func TestCached(t *testing.T) {
 	}
 	defer rd.Close(t.Context())
 	for _, blob := range blobs {
-		if _, ok := rd.Cached(blob.kind, blob.id); ok && rd.Loads() == 0 {
-			t.Fatal("something is in memory before anything was loaded")
+		_, giveBack, ok := rd.BorrowCached(blob.kind, blob.id)
+		if ok {
+			giveBack()
 		}
-		before := rd.Loads()
-		rd.Cached(blob.kind, blob.id)
-		if rd.Loads() != before {
-			t.Fatal("it loads")
+		if ok && rd.Loads() == 0 {
+			t.Fatal("something is in memory before anything was loaded")
 		}
 		if _, err := rd.Blob(t.Context(), blob.kind, blob.id); err != nil {
 			t.Fatal(err)
 		}
-		if data, ok := rd.Cached(blob.kind, blob.id); !ok || string(data) != string(blob.data) {
+		data, giveBack, ok := rd.BorrowCached(blob.kind, blob.id)
+		if !ok || string(data) != string(blob.data) {
 			t.Fatalf("what was just loaded: %d bytes, %v", len(data), ok)
 		}
-		if _, ok := rd.Cached(1-blob.kind, blob.id); ok {
+		giveBack()
+		if _, _, ok := rd.BorrowCached(1-blob.kind, blob.id); ok {
 			t.Fatal("a blob of another kind")
 		}
 	}
-	if _, ok := rd.Cached(index.Data, index.ID{1}); ok {
+	if _, _, ok := rd.BorrowCached(index.Data, index.ID{1}); ok {
 		t.Error("a blob that never was")
 	}
 }
@@ -80,17 +81,19 @@ func TestFrameCacheIsBounded(t *testing.T) {
 	}
 	defer c.Close()
 	for key := range uint64(1000) {
-		f := &frame{}
+		f := newFrame()
 		c.Set(key, f, 300)
+		f.drop()
 		if got, ok := c.Get(key); !ok || got != f {
 			t.Fatalf("frame %d is gone at once", key)
 		}
+		f.drop()
 		if c.used > c.max || c.used != 300*int64(c.order.Len()) || len(c.byKey) != c.order.Len() {
 			t.Fatalf("the window holds %d bytes of %d", c.used, c.max)
 		}
 	}
 	for key := range uint64(3) {
-		c.Set(2000+key, &frame{}, 9000)
+		c.Set(2000+key, newFrame(), 9000)
 	}
 	if c.order.Len() != windowLeast {
 		t.Errorf("the window holds %d large frames", c.order.Len())

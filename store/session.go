@@ -137,10 +137,25 @@ func (s *Session) Has(kind index.Kind, id index.ID) bool {
 // Put stores a blob unless it is there already. It copies data. Blobs of one
 // kind are laid into frames in the order of the calls.
 func (s *Session) Put(ctx context.Context, kind index.Kind, id index.ID, data []byte) (added bool, err error) {
+	l := laneData
+	if kind == index.Tree {
+		l = laneTree
+	}
+	return s.put(ctx, l, id, data)
+}
+
+// PutPart is Put for a part of a large file. Who reads a small file often reads
+// its neighbours too, which lie in the same frame; of a large file somebody may
+// want a few bytes here and there, so its parts lie in smaller frames.
+func (s *Session) PutPart(ctx context.Context, id index.ID, data []byte) (added bool, err error) {
+	return s.put(ctx, lanePart, id, data)
+}
+
+func (s *Session) put(ctx context.Context, l lane, id index.ID, data []byte) (added bool, err error) {
 	if s.set.Has(id) {
 		return false, nil
 	}
-	return s.writer.put(ctx, kind, id, data)
+	return s.writer.put(ctx, l, id, data)
 }
 
 // Stored returns the bytes of packs and segments written so far.

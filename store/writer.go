@@ -31,7 +31,7 @@ type writer struct {
 	parity  parityEncoder // upload goroutine only
 
 	mu     sync.Mutex
-	open   map[index.Kind]*openFrame
+	open   [lanes]*openFrame
 	flying map[index.ID]struct{} // put, but not in a stored pack yet
 	rows   *index.Builder        // of stored packs, not in a segment yet
 
@@ -42,6 +42,33 @@ type writer struct {
 	closing  sync.Once
 
 	sinceSegment int64 // bytes stored since the last segment; upload goroutine only
+}
+
+// lane is a sequence of frames that blobs of one sort are laid into.
+type lane int
+
+const (
+	laneData lane = iota // small files
+	lanePart             // parts of large ones
+	laneTree
+	lanes
+)
+
+func (l lane) kind() index.Kind {
+	if l == laneTree {
+		return index.Tree
+	}
+	return index.Data
+}
+
+// partShare says how much smaller the frames of parts are than others.
+const partShare = 2
+
+func (l lane) frameSize(c Config) int {
+	if l == lanePart {
+		return max(minFrameSize, c.FrameSize/partShare)
+	}
+	return c.FrameSize
 }
 
 // openFrame gathers blobs.
@@ -56,6 +83,7 @@ type frameJob struct {
 	kind  index.Kind
 	frame openFrame
 	plain []byte
+	lent  []byte // what plain was begun in
 	err   error
 	done  chan struct{}
 }
@@ -93,7 +121,6 @@ func newWriter(s *Session) (*writer, error) {
 		s: s, ctx: ctx, cancel: cancel,
 		buffers: newPackBuffers(s.repo.config.PackSize),
 		parity:  parityEncoder{percent: s.repo.config.Parity},
-		open:    make(map[index.Kind]*openFrame),
 		flying:  make(map[index.ID]struct{}),
 		rows:    index.NewBuilder(),
 		upload:  make(chan *filledPack),
@@ -135,7 +162,7 @@ func (w *writer) hasLocked(id index.ID) bool {
 	return found
 }
 
-func (w *writer) put(ctx context.Context, kind index.Kind, id index.ID, data []byte) (bool, error) {
+func (w *writer) put(ctx context.Context, l lane, id index.ID, data []byte) (bool, error) {
 	if err := context.Cause(w.ctx); err != nil {
 		return false, err
 	}
@@ -145,33 +172,33 @@ func (w *writer) put(ctx context.Context, kind index.Kind, id index.ID, data []b
 		return false, nil
 	}
 	w.flying[id] = struct{}{}
-	var jobs []*frameJob
-	frameSize := w.s.repo.config.FrameSize
-	f := w.open[kind]
-	if len(data) >= frameSize { // a frame of its own; the open one goes on
-		jobs = append(jobs, newJob(kind, openFrame{
-			raw: append(frameBuffer(len(data)), data...), lengths: []uint32{uint32(len(data))}, ids: []index.ID{id},
-		}))
-	} else {
-		if f == nil {
-			f = &openFrame{raw: frameBuffer(2 * frameSize)}
-			w.open[kind] = f
-		}
-		f.raw = append(f.raw, data...)
-		f.lengths = append(f.lengths, uint32(len(data)))
-		f.ids = append(f.ids, id)
-		if len(f.raw) >= frameSize || len(f.ids) >= pack.MaxBlobs {
-			jobs = append(jobs, newJob(kind, *f))
-			delete(w.open, kind)
-		}
-	}
+	full := w.lay(l, id, data)
 	w.mu.Unlock()
-	for _, j := range jobs {
-		if err := w.submit(ctx, j); err != nil {
-			return false, err
-		}
+	if full != nil {
+		return true, w.submit(ctx, newJob(l.kind(), *full))
 	}
 	return true, nil
+}
+
+// lay puts a blob into the lane's open frame, and returns the frame that is to be
+// stored because of that, if any.
+func (w *writer) lay(l lane, id index.ID, data []byte) (full *openFrame) {
+	size := l.frameSize(w.s.repo.config)
+	if len(data) >= size { // a frame of its own; the open one goes on
+		return &openFrame{raw: append(frameBuffer(len(data)), data...), lengths: []uint32{uint32(len(data))}, ids: []index.ID{id}}
+	}
+	f := w.open[l]
+	if f != nil && (len(f.raw)+len(data) > size || len(f.ids) == pack.MaxBlobs) {
+		full, f = f, nil
+	}
+	if f == nil {
+		f = &openFrame{raw: frameBuffer(size)}
+		w.open[l] = f
+	}
+	f.raw = append(f.raw, data...)
+	f.lengths = append(f.lengths, uint32(len(data)))
+	f.ids = append(f.ids, id)
+	return full
 }
 
 func newJob(kind index.Kind, f openFrame) *frameJob {
@@ -204,8 +231,8 @@ func (w *writer) compressFrames(c *codec.Compressor) {
 			return
 		case j := <-w.compress:
 			f := &j.frame
-			j.plain = frameBuffer(pack.FrameBound(len(f.raw), len(f.ids)))
-			j.plain, j.err = pack.AppendFrame(j.plain, c, f.raw, f.lengths)
+			j.lent = frameBuffer(pack.FrameBound(len(f.raw), len(f.ids)))
+			j.plain, j.err = pack.AppendFrame(j.lent, c, f.raw, f.lengths)
 			releaseFrame(f.raw)
 			f.raw = nil
 			close(j.done)
@@ -265,7 +292,8 @@ func (w *writer) sealFrame(packs map[index.Kind]*packing, j *frameJob) error {
 	if err != nil {
 		return err
 	}
-	releaseFrame(j.plain)
+	releaseFrame(j.lent)
+	j.plain, j.lent = nil, nil
 	for i, id := range j.frame.ids {
 		p.rows = append(p.rows, row{id, offset, length, ordinal, uint16(i)})
 	}
@@ -391,13 +419,13 @@ func (w *writer) writeSegment() error {
 
 // flush stores open frames and packs and the index of them.
 func (w *writer) flush(ctx context.Context) error {
-	for _, kind := range []index.Kind{index.Data, index.Tree} {
+	for l := range lanes {
 		w.mu.Lock()
-		f := w.open[kind]
-		delete(w.open, kind)
+		f := w.open[l]
+		w.open[l] = nil
 		w.mu.Unlock()
 		if f != nil {
-			if err := w.submit(ctx, newJob(kind, *f)); err != nil {
+			if err := w.submit(ctx, newJob(l.kind(), *f)); err != nil {
 				return err
 			}
 		}

@@ -73,6 +73,10 @@ func (s countingStore) Put(ctx context.Context, kind index.Kind, id index.ID, da
 	return added, err
 }
 
+func (s countingStore) PutPart(ctx context.Context, id index.ID, data []byte) (bool, error) {
+	return s.Put(ctx, index.Data, id, data)
+}
+
 // snapshot stores a directory; the next one has it as its parent.
 func (r *memoryRepository) snapshot(source string) (c cost) {
 	r.Helper()

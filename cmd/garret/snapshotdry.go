@@ -21,6 +21,7 @@ func (s dryStore) Has(_ index.Kind, id index.ID) bool { return s.set.Has(id) }
 func (dryStore) Put(context.Context, index.Kind, index.ID, []byte) (bool, error) {
 	return false, errDryRun
 }
+func (dryStore) PutPart(context.Context, index.ID, []byte) (bool, error) { return false, errDryRun }
 
 // dryRunJSON is what a dry run prints with --json.
 type dryRunJSON struct {

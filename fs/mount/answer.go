@@ -1,6 +1,10 @@
 package mount
 
-import "github.com/hanwen/go-fuse/v2/fuse"
+import (
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"garret/fs/view"
+)
 
 // maxPieces is of how many pieces an answer is written without a copy; writev(2)
 // takes 1,024, and many small ones are faster copied.
@@ -8,10 +12,10 @@ const maxPieces = 64
 
 // answer is a READ's: pieces of decoded frames, written without a copy.
 type answer struct {
+	loan   view.Loan // what is given back when it has been written
 	pieces [][]byte
-	inline [4][]byte // memory for pieces, as many as most answers have
 	size   int
-	done   func() // called when it has been written; may be nil
+	after  func() // called when it has been written; may be nil
 }
 
 // Size, Bytes, Done and Slices are those of fuse.ReadResult and of go-fuse's
@@ -30,8 +34,9 @@ func (a *answer) Bytes(buf []byte) ([]byte, fuse.Status) {
 func (a *answer) Slices() ([][]byte, fuse.Status) { return a.pieces, fuse.OK }
 
 func (a *answer) Done() {
-	if a.done != nil {
-		a.done()
+	a.loan.Return()
+	if a.after != nil {
+		a.after()
 	}
 }
 

@@ -136,13 +136,27 @@ func openStored(store *treetest.Store, root *item) *view.Tree {
 }
 
 // inMemory is a store that has everything in memory, as a reader of a repository
-// has what its frames hold: so files are handed to the kernel unasked.
+// has what its frames hold: so files are handed to the kernel unasked. What it
+// has lent turns to rubbish when it is given back, as a frame's memory does when
+// it is used for another.
 type inMemory struct{ *treetest.Store }
 
-func (m inMemory) Cached(kind index.Kind, id index.ID) ([]byte, bool) {
-	data, err := m.Blob(context.Background(), kind, id)
-	return data, err == nil
+func (m inMemory) Borrow(ctx context.Context, kind index.Kind, id index.ID) ([]byte, func(), error) {
+	data, err := m.Blob(ctx, kind, id)
+	lent := bytes.Clone(data)
+	return lent, func() {
+		for i := range lent {
+			lent[i] ^= 0xdb
+		}
+	}, err
 }
+
+func (m inMemory) BorrowCached(kind index.Kind, id index.ID) ([]byte, func(), bool) {
+	data, giveBack, err := m.Borrow(context.Background(), kind, id)
+	return data, giveBack, err == nil
+}
+
+var _ tree.Lender = inMemory{}
 
 // partID returns the blob of the i-th part of a file that has its parts in
 // its node.

@@ -92,6 +92,7 @@ func (f *fileSystem) push(t *openTree, e view.Entry) {
 	defer func() { f.pusher.release(dir, next) }()
 	bytes := 0
 	var missing index.ID
+	var loan view.Loan
 	// What fails here is not lost: nobody has asked for it.
 	_ = t.After(f.ctx, e, func(sibling view.Entry) bool {
 		next = sibling.Pos
@@ -102,21 +103,33 @@ func (f *fileSystem) push(t *openTree, e view.Entry) {
 			next++
 			return true
 		}
-		data, part, ok := t.Held(sibling)
-		if !ok {
-			missing = part
+		var ok bool
+		if missing, ok = t.Held(sibling, &loan); !ok {
 			return false
 		}
-		if !f.pusher.kernel.InodeNotifyStoreCache(t.nodeID(sibling.Pos), 0, data).Ok() {
+		defer loan.Return()
+		if !f.store(t.nodeID(sibling.Pos), loan.Pieces) {
 			return false // most likely the kernel does not know it
 		}
-		bytes += len(data)
+		bytes += int(sibling.Size)
 		next++
 		return true
 	})
 	if sequential && missing != (index.ID{}) {
 		f.ahead.load(f.ctx, func(ctx context.Context) { _ = t.Load(ctx, missing) })
 	}
+}
+
+// store puts a whole file into the kernel's cache.
+func (f *fileSystem) store(node uint64, pieces [][]byte) bool {
+	at := int64(0)
+	for _, p := range pieces {
+		if !f.pusher.kernel.InodeNotifyStoreCache(node, at, p).Ok() {
+			return false
+		}
+		at += int64(len(p))
+	}
+	return true
 }
 
 // leads reports whether a READ of a file is one that leads to others.

@@ -21,11 +21,11 @@ type counting struct {
 	loads atomic.Int64
 }
 
-func (c *counting) Blob(ctx context.Context, kind index.Kind, id index.ID) ([]byte, error) {
+func (c *counting) Borrow(ctx context.Context, kind index.Kind, id index.ID) ([]byte, func(), error) {
 	if kind == index.Data {
 		c.loads.Add(1)
 	}
-	return c.inMemory.Blob(ctx, kind, id)
+	return c.inMemory.Borrow(ctx, kind, id)
 }
 
 // mountCounting mounts a tree whose loads are counted.

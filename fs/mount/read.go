@@ -30,7 +30,7 @@ func (f *fileSystem) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (
 	length := uint64(len(buf))
 	a := &answer{}
 	if f.leads(t, e, in.Offset) {
-		a.done = func() { f.push(t, e) }
+		a.after = func() { f.push(t, e) }
 	} else if length < e.Size {
 		f.readAhead(t, e, in.Offset, length)
 	}
@@ -38,11 +38,12 @@ func (f *fileSystem) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (
 	// cut it: so all that was asked for, or nothing.
 	var whole bool
 	var err error
-	a.pieces, whole, err = t.Slices(ctx, e, a.inline[:0], in.Offset, length, maxPieces)
+	whole, err = t.Slices(ctx, e, &a.loan, in.Offset, length, maxPieces)
+	a.pieces = a.loan.Pieces
 	if err == nil && !whole {
 		var n int
 		n, err = t.ReadAt(ctx, e, buf, int64(in.Offset))
-		a.pieces = append(a.pieces[:0], buf[:n])
+		a.pieces = [][]byte{buf[:n]}
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, f.readFailed(ctx, t, e, in.Offset, length, err)

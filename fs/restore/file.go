@@ -83,7 +83,10 @@ func (r *run) writePart(f *file, start uint64, p tree.Part) bool {
 		r.leave(f, p.Length)
 		return true
 	}
-	b, err := r.o.Loader.Blob(r.ctx, index.Data, p.ID)
+	b, giveBack, err := tree.Borrow(r.ctx, r.o.Loader, index.Data, p.ID)
+	if err == nil {
+		defer giveBack()
+	}
 	if err == nil && uint64(len(b)) != p.Length {
 		err = fmt.Errorf("data blob %s: %w: %d bytes where the file has %d", p.ID.Short(), tree.ErrInvalid, len(b), p.Length)
 	}

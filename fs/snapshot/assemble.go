@@ -283,11 +283,26 @@ func (a *assembler) storeError(name string, err error) error {
 // PutTree stores a page, for the builders.
 func (a *assembler) PutTree(ctx context.Context, page []byte) (index.ID, error) {
 	id := a.o.Store.ID(index.Tree, page)
-	return id, a.put(ctx, index.Tree, id, page)
+	added, err := a.o.Store.Put(ctx, index.Tree, id, page)
+	a.count(added, page)
+	return id, err
 }
 
-func (a *assembler) put(ctx context.Context, kind index.Kind, id index.ID, data []byte) error {
-	added, err := a.o.Store.Put(ctx, kind, id, data)
+// putData stores a piece of a file.
+func (a *assembler) putData(ctx context.Context, e *entry, id index.ID, data []byte) error {
+	var added bool
+	var err error
+	if e.special || e.node.Size >= tree.LargeFile {
+		added, err = a.o.Store.PutPart(ctx, id, data)
+	} else {
+		added, err = a.o.Store.Put(ctx, index.Data, id, data)
+	}
+	a.count(added, data)
+	return err
+}
+
+// count counts a blob that has been put.
+func (a *assembler) count(added bool, data []byte) {
 	if added {
 		a.stats.BlobsAdded++
 		a.stats.BytesAdded += uint64(len(data))
@@ -295,7 +310,6 @@ func (a *assembler) put(ctx context.Context, kind index.Kind, id index.ID, data 
 			p.BytesAdded.Add(uint64(len(data)))
 		}
 	}
-	return err
 }
 
 // deviceList makes the devices what the snapshot keeps of them.

@@ -45,6 +45,10 @@ func (s *sinkStore) Put(_ context.Context, _ index.Kind, id index.ID, data []byt
 	return true, nil
 }
 
+func (s *sinkStore) PutPart(ctx context.Context, id index.ID, data []byte) (bool, error) {
+	return s.Put(ctx, index.Data, id, data)
+}
+
 func benchOptions(b *testing.B, dir string) Options {
 	return Options{Store: &sinkStore{have: map[index.ID]bool{}}, Chunker: testChunker(b, chunking.Default()),
 		Sources: []string{dir}, Root: dir}

@@ -330,6 +330,10 @@ func (f *failing) Put(ctx context.Context, kind index.Kind, id index.ID, data []
 	return f.Store.Put(ctx, kind, id, data)
 }
 
+func (f *failing) PutPart(ctx context.Context, id index.ID, data []byte) (bool, error) {
+	return f.Put(ctx, index.Data, id, data)
+}
+
 func (b *bench) many() {
 	for i := range 300 {
 		b.write("d"+nameOf(i%5)+"/"+nameOf(i), noise(uint64(i), 2000))
@@ -457,6 +461,10 @@ func (s slow) Put(ctx context.Context, kind index.Kind, id index.ID, data []byte
 	s.put(kind)
 	time.Sleep(s.wait)
 	return s.Store.Put(ctx, kind, id, data)
+}
+
+func (s slow) PutPart(ctx context.Context, id index.ID, data []byte) (bool, error) {
+	return s.Put(ctx, index.Data, id, data)
 }
 
 // Stop ends a run in the middle of a file too, though its next chunk is always

@@ -21,6 +21,9 @@ type Store interface {
 	// Put stores a blob unless it is there. It does not keep data, and is
 	// called in walk order from one goroutine.
 	Put(ctx context.Context, kind index.Kind, id index.ID, data []byte) (added bool, err error)
+	// PutPart is Put for a part of a large file, of which others may be read
+	// without this one.
+	PutPart(ctx context.Context, id index.ID, data []byte) (added bool, err error)
 }
 
 // Parent is an earlier snapshot whose content is taken over where files have

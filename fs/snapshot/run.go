@@ -13,7 +13,7 @@ import (
 
 const (
 	// ringBudget is the memory for chunks on their way, of all readers, bytes.
-	ringBudget = 24 << 20
+	ringBudget = 8 << 20
 	// maxHandles bounds the directories that are open without being used.
 	maxHandles = 128
 )

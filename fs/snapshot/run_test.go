@@ -130,6 +130,10 @@ func (r *recorder) Put(ctx context.Context, kind index.Kind, id index.ID, data [
 	return r.Store.Put(ctx, kind, id, data)
 }
 
+func (r *recorder) PutPart(ctx context.Context, id index.ID, data []byte) (bool, error) {
+	return r.Put(ctx, index.Data, id, data)
+}
+
 func TestSparse(t *testing.T) {
 	const page = 64 << 10
 	b := newBench(t)

@@ -173,10 +173,10 @@ func TestYoungFilesAreReadAgain(t *testing.T) {
 // the source, though the file has not changed.
 func TestLostContentIsReadAgain(t *testing.T) {
 	b := newBench(t)
-	b.write("lost", noise(1, 3_000_000))
-	b.write("kept", noise(2, 3_000_000))
+	b.write("lost", noise(1, 1_000_000))
+	b.write("kept", noise(2, 1_000_000))
 	b.write("inline", []byte("inline"))
-	b.write("paged", noise(3, (tree.MaxNodeParts+40)*testParams.Avg*2))
+	b.write("paged", noise(3, 300*testParams.Avg*2))
 	r := b.run()
 	v := b.tree(r)
 	paged := resolve(t, v, "paged")
@@ -224,6 +224,10 @@ func (w without) Has(kind index.Kind, id index.ID) bool { return id != w.id && w
 func (w without) Put(ctx context.Context, kind index.Kind, id index.ID, data []byte) (bool, error) {
 	added, err := w.Store.Put(ctx, kind, id, data)
 	return added || id == w.id, err
+}
+
+func (w without) PutPart(ctx context.Context, id index.ID, data []byte) (bool, error) {
+	return w.Put(ctx, index.Data, id, data)
 }
 
 // A parent whose tree is damaged costs time, not a backup.

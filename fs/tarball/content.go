@@ -99,7 +99,10 @@ func (c *content) region(r Range) error {
 			failed = c.zeros(length)
 			return failed == nil
 		}
-		b, err := c.o.Loader.Blob(c.ctx, index.Data, p.ID)
+		b, giveBack, err := tree.Borrow(c.ctx, c.o.Loader, index.Data, p.ID)
+		if err == nil {
+			defer giveBack()
+		}
 		if err == nil && uint64(len(b)) != p.Length {
 			err = fmt.Errorf("data blob %s: %w: %d bytes where the file has %d", p.ID.Short(), tree.ErrInvalid, len(b), p.Length)
 		}

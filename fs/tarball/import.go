@@ -20,6 +20,7 @@ import (
 type Store interface {
 	ID(kind index.Kind, data []byte) index.ID
 	Put(ctx context.Context, kind index.Kind, id index.ID, data []byte) (added bool, err error)
+	PutPart(ctx context.Context, id index.ID, data []byte) (added bool, err error)
 }
 
 // ImportOptions say how to store an archive.
@@ -109,16 +110,31 @@ func (m *importer) warn(path string, err error) {
 
 // PutTree stores a page, for the builders.
 func (m *importer) PutTree(ctx context.Context, page []byte) (index.ID, error) {
-	return m.put(index.Tree, page)
+	id := m.o.Store.ID(index.Tree, page)
+	added, err := m.o.Store.Put(m.ctx, index.Tree, id, page)
+	m.stored(added, page)
+	return id, err
 }
 
-func (m *importer) put(kind index.Kind, data []byte) (index.ID, error) {
-	id := m.o.Store.ID(kind, data)
-	added, err := m.o.Store.Put(m.ctx, kind, id, data)
+// putData stores a piece of a file of so many bytes.
+func (m *importer) putData(size uint64, data []byte) (index.ID, error) {
+	id := m.o.Store.ID(index.Data, data)
+	var added bool
+	var err error
+	if size >= tree.LargeFile {
+		added, err = m.o.Store.PutPart(m.ctx, id, data)
+	} else {
+		added, err = m.o.Store.Put(m.ctx, index.Data, id, data)
+	}
+	m.stored(added, data)
+	return id, err
+}
+
+// stored counts a blob that has been put.
+func (m *importer) stored(added bool, data []byte) {
 	if added {
 		m.result.BytesAdded += uint64(len(data))
 	}
-	return id, err
 }
 
 // entry stores one entry. Its error ends the import.

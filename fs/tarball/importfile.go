@@ -8,7 +8,6 @@ import (
 	"io"
 
 	"garret/fs/tree"
-	"garret/index"
 )
 
 // holeBlock is what holes consist of: file systems have them in no smaller
@@ -60,7 +59,7 @@ func (m *importer) contentOf(n *tree.Node, sparse bool, in *bufio.Reader) (err e
 			data = run
 		}
 		before := m.content.Size()
-		if err := m.split(data); err != nil {
+		if err := m.split(n.Size, data); err != nil {
 			return err
 		}
 		more = sparse && m.content.Size() > before
@@ -69,10 +68,10 @@ func (m *importer) contentOf(n *tree.Node, sparse bool, in *bufio.Reader) (err e
 	return err
 }
 
-// split stores what a reader gives in chunks.
-func (m *importer) split(r io.Reader) error {
+// split stores what a reader gives in chunks: data of a file of size bytes.
+func (m *importer) split(size uint64, r io.Reader) error {
 	return m.o.Chunker.Split(r, m.buffer, func(chunk []byte) error {
-		id, err := m.put(index.Data, chunk)
+		id, err := m.putData(size, chunk)
 		if err == nil {
 			err = m.content.Add(m.ctx, tree.Part{ID: id, Length: uint64(len(chunk))})
 		}

@@ -51,10 +51,12 @@ func (t *Tree) readParts(ctx context.Context, e Entry, p []byte, at uint64) (n i
 			clear(want)
 		} else {
 			var b []byte
-			if b, err = t.blob(ctx, part); err != nil {
+			var giveBack func()
+			if b, giveBack, err = t.blob(ctx, part); err != nil {
 				return false
 			}
 			copy(want, b[skip:])
+			giveBack()
 		}
 		n += len(want)
 		return n < len(p)
@@ -68,16 +70,17 @@ func (t *Tree) readParts(ctx context.Context, e Entry, p []byte, at uint64) (n i
 	return n, err
 }
 
-// blob loads a part's bytes.
-func (t *Tree) blob(ctx context.Context, p tree.Part) ([]byte, error) {
-	b, err := t.loader.Blob(ctx, index.Data, p.ID)
+// blob borrows a part's bytes.
+func (t *Tree) blob(ctx context.Context, p tree.Part) (b []byte, giveBack func(), err error) {
+	b, giveBack, err = tree.Borrow(ctx, t.loader, index.Data, p.ID)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if uint64(len(b)) != p.Length {
-		return nil, fmt.Errorf("data blob %s: %w: %d bytes where a file has %d", p.ID.Short(), tree.ErrInvalid, len(b), p.Length)
+		giveBack()
+		return nil, nil, fmt.Errorf("data blob %s: %w: %d bytes where a file has %d", p.ID.Short(), tree.ErrInvalid, len(b), p.Length)
 	}
-	return b, nil
+	return b, giveBack, nil
 }
 
 // Parts visits the parts of a regular file, blobs and holes, that lie at or

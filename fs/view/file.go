@@ -94,9 +94,11 @@ func (f *File) WriteTo(w io.Writer) (n int64, err error) {
 		skip := uint64(f.off) - start
 		if !p.IsHole() {
 			var b []byte
-			if b, err = f.t.blob(f.ctx, p); err != nil {
+			var giveBack func()
+			if b, giveBack, err = f.t.blob(f.ctx, p); err != nil {
 				return false
 			}
+			defer giveBack()
 			return write(b[skip:])
 		}
 		for left := p.Length - skip; left > 0; {

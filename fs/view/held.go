@@ -9,40 +9,46 @@ import (
 	"garret/index"
 )
 
-// A cacher is a loader that can say what it has in memory.
-type cacher interface {
-	// Cached returns a blob as Blob does, or false if that would take more
-	// than a look into memory.
-	Cached(kind index.Kind, id index.ID) ([]byte, bool)
-}
-
-// Held returns all bytes of a regular file of one part at most, which must not be
-// modified, if they are in memory; part is the blob that they come from. Where
-// they are not, the blob's ID says what would have to be loaded; it is zero when
-// the file has no such blob: it is empty, a hole, or of many parts.
-func (t *Tree) Held(e Entry) (data []byte, part index.ID, ok bool) {
-	if e.Type != tree.Regular {
-		return nil, index.ID{}, false
+// Held borrows all bytes of a regular file whose parts stand in its node, if they
+// are in memory. Where they are not, the ID of the blob that is missing says
+// what would have to be loaded; it is zero when the file has no such blob: it is
+// empty, has holes, or parts on pages.
+func (t *Tree) Held(e Entry, into *Loan) (missing index.ID, ok bool) {
+	if e.Type != tree.Regular || e.Content.Pages.ID != (index.ID{}) {
+		return index.ID{}, false
 	}
 	if in := e.Content.Inline; len(in) > 0 {
-		return in, index.ID{}, true
+		into.add(in, nil)
+		return index.ID{}, true
 	}
-	if len(e.Content.Parts) != 1 || e.Content.Parts[0].IsHole() {
-		return nil, index.ID{}, false
+	lender, can := t.loader.(tree.Lender)
+	for _, p := range e.Content.Parts {
+		if p.IsHole() {
+			into.Return()
+			return index.ID{}, false
+		}
+		var data []byte
+		var giveBack func()
+		if ok = can; ok {
+			data, giveBack, ok = lender.BorrowCached(index.Data, p.ID)
+		}
+		if ok {
+			into.add(data, giveBack)
+		}
+		if !ok || uint64(len(data)) != p.Length { // the read that asks for it says what is wrong
+			into.Return()
+			return p.ID, false
+		}
 	}
-	p := e.Content.Parts[0]
-	if c, can := t.loader.(cacher); can {
-		data, ok = c.Cached(index.Data, p.ID)
-	}
-	if !ok || uint64(len(data)) != e.Size {
-		data, ok = nil, false // the read that asks for it says what is wrong
-	}
-	return data, p.ID, ok
+	return index.ID{}, len(e.Content.Parts) > 0
 }
 
 // Load has a blob of file content loaded into the loader's cache.
 func (t *Tree) Load(ctx context.Context, id index.ID) error {
-	_, err := t.loader.Blob(ctx, index.Data, id)
+	_, giveBack, err := tree.Borrow(ctx, t.loader, index.Data, id)
+	if err == nil {
+		giveBack()
+	}
 	return err
 }
 
@@ -101,20 +107,51 @@ func (t *Tree) pageOf(ctx context.Context, e Entry) (leaf, error) {
 	}
 }
 
-// Slices is ReadAt without a copy: it appends to dst the pieces of memory that
-// the file's next n bytes from off on lie in, fewer at the end of the file. They
-// must not be modified. When there would be more than limit of them, ok is false
-// and ReadAt has to do.
-func (t *Tree) Slices(ctx context.Context, e Entry, dst [][]byte, off, n uint64, limit int) (_ [][]byte, ok bool, err error) {
+// Loan is pieces of memory that belong to the loader. They must not be modified,
+// and are valid until they are given back.
+type Loan struct {
+	Pieces [][]byte
+	back   []func()
+
+	fewPieces [4][]byte // memory for both, as many as most have
+	fewBack   [4]func()
+}
+
+func (l *Loan) add(piece []byte, giveBack func()) {
+	if l.Pieces == nil {
+		l.Pieces, l.back = l.fewPieces[:0], l.fewBack[:0]
+	}
+	l.Pieces = append(l.Pieces, piece)
+	if giveBack != nil {
+		l.back = append(l.back, giveBack)
+	}
+}
+
+// Return gives back what was borrowed; the loan is empty afterwards.
+func (l *Loan) Return() {
+	for _, f := range l.back {
+		f()
+	}
+	clear(l.Pieces)
+	clear(l.back)
+	l.Pieces, l.back = l.Pieces[:0], l.back[:0]
+}
+
+// Slices is ReadAt without a copy: it borrows the pieces of memory that the
+// file's next n bytes from off on lie in, fewer at the end of the file. When
+// there would be more than limit of them, ok is false, nothing is borrowed, and
+// ReadAt has to do.
+func (t *Tree) Slices(ctx context.Context, e Entry, into *Loan, off, n uint64, limit int) (ok bool, err error) {
 	if err := isFile(e); err != nil {
-		return dst, false, err
+		return false, err
 	}
 	if off >= e.Size {
-		return dst, true, nil
+		return true, nil
 	}
 	n = min(n, e.Size-off)
 	if in := e.Content.Inline; len(in) > 0 {
-		return append(dst, in[off:off+n]), true, nil
+		into.add(in[off:off+n], nil)
+		return true, nil
 	}
 	ok = true
 	partsErr := t.Parts(ctx, e, off, func(start uint64, p tree.Part) bool {
@@ -126,17 +163,18 @@ func (t *Tree) Slices(ctx context.Context, e Entry, dst [][]byte, off, n uint64,
 		off, n = off+want, n-want
 		if !p.IsHole() {
 			var b []byte
-			if len(dst) >= limit {
+			var giveBack func()
+			if len(into.Pieces) >= limit {
 				ok = false
-			} else if b, err = t.blob(ctx, p); err == nil {
-				dst = append(dst, b[skip:skip+want])
+			} else if b, giveBack, err = t.blob(ctx, p); err == nil {
+				into.add(b[skip:skip+want], giveBack)
 			}
 			return ok && err == nil && n > 0
 		}
 		for want > 0 && ok {
 			z := zeros[:min(want, uint64(len(zeros)))]
-			if ok = len(dst) < limit; ok {
-				dst = append(dst, z)
+			if ok = len(into.Pieces) < limit; ok {
+				into.add(z, nil)
 			}
 			want -= uint64(len(z))
 		}
@@ -148,5 +186,8 @@ func (t *Tree) Slices(ctx context.Context, e Entry, dst [][]byte, off, n uint64,
 	if err == nil && ok && n > 0 {
 		err = io.ErrUnexpectedEOF // the node was not validated
 	}
-	return dst, ok && err == nil, err
+	if ok = ok && err == nil; !ok {
+		into.Return()
+	}
+	return ok, err
 }

@@ -7,34 +7,54 @@ import (
 	"slices"
 	"testing"
 
+	"garret/fs/tree"
 	"garret/fs/tree/treetest"
 	"garret/fs/view"
 	"garret/index"
 )
 
-// holding is a store that has everything in memory, but for what is away.
+// holding is a store that has everything in memory, but for what is away, and
+// counts what it has lent.
 type holding struct {
 	*treetest.Store
 	away map[index.ID]bool
+	lent int
 }
 
-func (h *holding) Cached(kind index.Kind, id index.ID) ([]byte, bool) {
-	b, err := h.Blob(context.Background(), kind, id)
-	return b, err == nil && !h.away[id]
+func (h *holding) Borrow(ctx context.Context, kind index.Kind, id index.ID) ([]byte, func(), error) {
+	b, err := h.Blob(ctx, kind, id)
+	if err == nil {
+		h.lent++
+	}
+	return b, func() { h.lent-- }, err
 }
+
+func (h *holding) BorrowCached(kind index.Kind, id index.ID) ([]byte, func(), bool) {
+	if h.away[id] {
+		return nil, nil, false
+	}
+	b, giveBack, err := h.Borrow(context.Background(), kind, id)
+	return b, giveBack, err == nil
+}
+
+var _ tree.Lender = (*holding)(nil)
 
 // What is read without a copy is what ReadAt reads, whatever the pieces.
 func TestSlices(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 5))
 	for _, size := range []int{0, 1, 128, 129, 1023, 1024, 1025, 5000, 300000} {
 		data := randomData(rng, size)
-		v, e := fileOf(t, treetest.New(), data, 64)
+		h := &holding{Store: treetest.New()}
+		_, e := fileOf(t, h.Store, data, 64)
+		v := view.New(h, e.Node, view.Options{})
 		for range 200 {
 			off, n, limit := rng.IntN(size+2), rng.IntN(min(size, 2000)+2), 1+rng.IntN(40)
-			pieces, ok, err := v.Slices(ctx, e, nil, uint64(off), uint64(n), limit)
+			var loan view.Loan
+			ok, err := v.Slices(ctx, e, &loan, uint64(off), uint64(n), limit)
 			if err != nil {
 				t.Fatal(err)
 			}
+			pieces := loan.Pieces
 			if len(pieces) > limit {
 				t.Fatalf("%d pieces where %d are allowed", len(pieces), limit)
 			}
@@ -44,13 +64,18 @@ func TestSlices(t *testing.T) {
 			if want := data[min(off, size):min(off+n, size)]; ok && !bytes.Equal(bytes.Join(pieces, nil), want) {
 				t.Fatalf("%d bytes at %d of %d: wrong ones", n, off, size)
 			}
+			if loan.Return(); h.lent != 0 {
+				t.Fatalf("%d bytes at %d of %d: %d blobs are not given back", n, off, size, h.lent)
+			}
 		}
 	}
-	s := treetest.New()
-	v, e := fileOf(t, s, bytes.Repeat([]byte("lost"), 1000), 1000)
-	s.Lose(index.Data, e.Content.Parts[2].ID)
-	if pieces, ok, err := v.Slices(ctx, e, nil, 0, 4000, 100); ok || err == nil {
-		t.Errorf("of a file that has lost a part: %d pieces, %v", len(pieces), err)
+	h := &holding{Store: treetest.New()}
+	_, e := fileOf(t, h.Store, bytes.Repeat([]byte("lost"), 1000), 1000)
+	v := view.New(h, e.Node, view.Options{})
+	h.Lose(index.Data, e.Content.Parts[2].ID)
+	var loan view.Loan
+	if ok, err := v.Slices(ctx, e, &loan, 0, 4000, 100); ok || err == nil || len(loan.Pieces) > 0 || h.lent != 0 {
+		t.Errorf("of a file that has lost a part: %d pieces, %d blobs lent, %v", len(loan.Pieces), h.lent, err)
 	}
 }
 
@@ -58,11 +83,13 @@ func TestSlices(t *testing.T) {
 func TestSlicesOfHole(t *testing.T) {
 	s := treetest.New()
 	v, e := fileOf(t, s, make([]byte, 300000), 300000)
-	pieces, ok, err := v.Slices(ctx, e, nil, 1, 1<<20, 10)
-	if err != nil || !ok || !bytes.Equal(bytes.Join(pieces, nil), make([]byte, 299999)) {
-		t.Errorf("%d pieces, %v, %v", len(pieces), ok, err)
+	var loan view.Loan
+	ok, err := v.Slices(ctx, e, &loan, 1, 1<<20, 10)
+	if err != nil || !ok || !bytes.Equal(bytes.Join(loan.Pieces, nil), make([]byte, 299999)) {
+		t.Errorf("%d pieces, %v, %v", len(loan.Pieces), ok, err)
 	}
-	if _, ok, err := v.Slices(ctx, e, nil, 0, 1<<20, 2); ok || err != nil {
+	loan.Return()
+	if ok, err := v.Slices(ctx, e, &loan, 0, 1<<20, 2); ok || err != nil || len(loan.Pieces) > 0 {
 		t.Errorf("in two pieces: %v, %v", ok, err)
 	}
 }
@@ -127,7 +154,7 @@ func TestAfter(t *testing.T) {
 // Held gives a small file's bytes if they are in memory, says what to load if
 // not, and leaves alone what is damaged.
 func TestHeld(t *testing.T) {
-	h := &holding{treetest.New(), map[index.ID]bool{}}
+	h := &holding{Store: treetest.New(), away: map[index.ID]bool{}}
 	content := bytes.Repeat([]byte("small"), 100)
 	root := mustBuild(t, h.Store, treetest.Dir("",
 		treetest.File("inline", "a few bytes"), treetest.File("one", string(content)),
@@ -141,22 +168,32 @@ func TestHeld(t *testing.T) {
 		}
 		return e
 	}
-	for name, want := range map[string]string{"inline": "a few bytes", "one": string(content), "many": "", "none": "", "link": ""} {
-		if data, _, ok := v.Held(look(name)); string(data) != want || ok != (want != "") {
-			t.Errorf("%s: %d bytes, %v", name, len(data), ok)
+	for name, want := range map[string]string{"inline": "a few bytes", "one": string(content), "many": string(bytes.Repeat([]byte("large"), 1000)), "none": "", "link": ""} {
+		var loan view.Loan
+		if _, ok := v.Held(look(name), &loan); string(bytes.Join(loan.Pieces, nil)) != want || ok != (want != "") {
+			t.Errorf("%s: %d pieces, %v", name, len(loan.Pieces), ok)
 		}
+		if loan.Return(); h.lent != 0 {
+			t.Errorf("%s: %d blobs are not given back", name, h.lent)
+		}
+	}
+	var loan view.Loan
+	many := look("many")
+	h.away[many.Content.Parts[3].ID] = true
+	if missing, ok := v.Held(many, &loan); ok || len(loan.Pieces) > 0 || missing != many.Content.Parts[3].ID || h.lent != 0 {
+		t.Errorf("one part is not in memory: %d pieces, %d blobs lent, %v", len(loan.Pieces), h.lent, ok)
 	}
 	one := look("one")
 	h.away[one.Content.Parts[0].ID] = true
-	if data, part, ok := v.Held(one); ok || data != nil || part != one.Content.Parts[0].ID {
-		t.Errorf("what is not in memory: %d bytes, %v", len(data), ok)
+	if missing, ok := v.Held(one, &loan); ok || len(loan.Pieces) > 0 || missing != one.Content.Parts[0].ID {
+		t.Errorf("what is not in memory: %d pieces, %v", len(loan.Pieces), ok)
 	}
 	clear(h.away)
 	h.Forge(index.Data, one.Content.Parts[0].ID, []byte("too short"))
-	if data, _, ok := v.Held(one); ok || data != nil {
-		t.Errorf("a blob of another length: %d bytes", len(data))
+	if _, ok := v.Held(one, &loan); ok || len(loan.Pieces) > 0 || h.lent != 0 {
+		t.Errorf("a blob of another length: %d pieces", len(loan.Pieces))
 	}
-	if _, part, ok := view.New(h.Store, root, view.Options{}).Held(one); ok || part == (index.ID{}) {
+	if missing, ok := view.New(h.Store, root, view.Options{}).Held(one, &loan); ok || missing == (index.ID{}) {
 		t.Error("of a loader that cannot say what it has")
 	}
 	if err := v.Load(ctx, index.ID{1}); err == nil {

@@ -327,7 +327,7 @@ func checkFiles(t *testing.T, r *reader, files map[string][]byte) {
 	if !sparse {
 		t.Log("the file system keeps no holes: their form was not read")
 	}
-	if !paged && r.config.Chunker.Max < 1<<20 {
+	if !paged && r.config.Chunker.Max < 256<<10 {
 		t.Error("no content list has pages")
 	}
 	large, err := r.resolve(root, "large")

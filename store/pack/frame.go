@@ -98,6 +98,18 @@ func DecodeFrame(plain []byte) (*Frame, error) {
 // enough: blobs that were taken out of f before are overwritten. After an
 // error f holds nothing of use.
 func (f *Frame) Decode(plain []byte) error {
+	return f.DecodeIn(plain, func(n int) []byte {
+		if f.raw != nil && cap(f.raw) >= n {
+			return f.raw
+		}
+		return make([]byte, n)
+	})
+}
+
+// DecodeIn is Decode into memory that the caller gives, for so many bytes at
+// least. It is asked for once, and is what Memory returns, unless the frame is
+// damaged before it is needed.
+func (f *Frame) DecodeIn(plain []byte, memory func(n int) []byte) error {
 	if len(plain) < 5 {
 		return fmt.Errorf("frame of %d bytes: %w", len(plain), ErrDamaged)
 	}
@@ -124,10 +136,7 @@ func (f *Frame) Decode(plain []byte) error {
 	if end != uint64(rawLen) {
 		return fmt.Errorf("frame's blobs are %d bytes, not %d: %w", end, rawLen, ErrDamaged)
 	}
-	if f.raw == nil || cap(f.raw) < rawLen {
-		f.raw = make([]byte, rawLen) // exactly: a cached frame is charged for it
-	}
-	f.raw = f.raw[:rawLen]
+	f.raw = memory(rawLen)[:rawLen]
 	if err := codec.Decompress(c, f.raw, rest); err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
@@ -136,6 +145,9 @@ func (f *Frame) Decode(plain []byte) error {
 
 // Len returns the number of blobs.
 func (f *Frame) Len() int { return len(f.ends) }
+
+// Memory returns what the blobs lie in.
+func (f *Frame) Memory() []byte { return f.raw }
 
 // Size returns the bytes of memory that the frame takes.
 func (f *Frame) Size() int { return cap(f.raw) + 4*cap(f.ends) }

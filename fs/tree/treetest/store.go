@@ -83,6 +83,11 @@ func (s *Store) Put(ctx context.Context, kind index.Kind, id index.ID, data []by
 	return true, nil
 }
 
+// PutPart is Put.
+func (s *Store) PutPart(ctx context.Context, id index.ID, data []byte) (added bool, err error) {
+	return s.Put(ctx, index.Data, id, data)
+}
+
 // PutTree stores a page.
 func (s *Store) PutTree(ctx context.Context, page []byte) (index.ID, error) {
 	id := s.ID(index.Tree, page)

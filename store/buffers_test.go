@@ -1,0 +1,57 @@
+package store
+
+import (
+	"testing"
+	"unsafe"
+)
+
+// A buffer holds what was asked for, and is lent to one at a time; what never was
+// the list's is left alone. Otherwise one file's bytes would be read as another's.
+func TestBufferList(t *testing.T) {
+	var l bufferList
+	lent := map[*byte]bool{}
+	var all [][]byte
+	for _, n := range []int{0, 1, bufferSize(0), bufferSize(0) + 1, 1 << 20, bufferSize(6) - 1, bufferSize(6), bufferSize(6) + 1, 16 << 20, 40 << 20} {
+		b := l.get(n)
+		if len(b) != 0 || cap(b) < n || n > 0 && n <= 16<<20 && cap(b) > max(bufferSize(0), 2*n) {
+			t.Errorf("for %d bytes: %d of %d", n, len(b), cap(b))
+		}
+		if first := unsafe.SliceData(b); lent[first] {
+			t.Errorf("for %d bytes: a buffer that is lent already", n)
+		} else {
+			lent[first] = true
+		}
+		all = append(all, b)
+	}
+	grown := append(all[1][:cap(all[1])], 1) // is another piece of memory now
+	l.put(grown)
+	if l.idle != 0 {
+		t.Errorf("%d bytes that are not the list's", l.idle)
+	}
+	l.put(all[4])
+	if l.idle != cap(all[4]) {
+		t.Errorf("%d bytes are idle, not %d", l.idle, cap(all[4]))
+	}
+	if again := l.get(1<<20 - 5); unsafe.SliceData(again) != unsafe.SliceData(all[4]) || l.idle != 0 {
+		t.Error("an idle buffer is not used")
+	}
+	for _, b := range all {
+		l.put(b)
+	}
+	if l.idle > maxIdle {
+		t.Errorf("%d bytes are idle", l.idle)
+	}
+	mapped := 0
+	for first := range l.mapped {
+		if lent[first] {
+			mapped++
+		}
+	}
+	idle := 0
+	for _, list := range l.free {
+		idle += len(list)
+	}
+	if mapped != idle {
+		t.Errorf("%d buffers are mapped, %d idle", mapped, idle)
+	}
+}

@@ -1,0 +1,191 @@
+package store
+
+import (
+	"context"
+	"io"
+	"runtime"
+	"sync"
+
+	"garret/index"
+	"garret/store/object"
+	"garret/store/pack"
+)
+
+// Frames lie in their pack in the order in which the walk met what is in them, so
+// who copies a tree, or a large file, asks for one after another. When somebody
+// has asked for two in a row, those that follow are loaded and verified before he
+// asks, by another processor.
+const (
+	aheadFrames = 2  // loaded ahead of a reader
+	aheadRoom   = 8  // frames that the cache's window must hold
+	aheadPacks  = 16 // in which readers are followed
+	aheadSkip   = 2  // a step so far forward still follows, for two readers side by side
+)
+
+// readahead loads frames ahead of sequential readers.
+type readahead struct {
+	r      *Reader
+	ctx    context.Context
+	cancel context.CancelFunc
+	slots  chan struct{} // holds a token for each frame being loaded ahead
+	wait   sync.WaitGroup
+
+	mu      sync.Mutex
+	closed  bool // nothing is loaded ahead, or not any more
+	readers [aheadPacks]*follower
+	next    int // of readers to be replaced
+}
+
+// follower is what is known about who reads in one pack.
+type follower struct {
+	pack   index.PackID
+	last   uint16 // frame asked for
+	ctx    context.Context
+	cancel context.CancelFunc // for when the reader goes elsewhere
+
+	once   sync.Once
+	placed []pack.Placed // of all frames; empty where the pack does not say
+}
+
+// newReadahead returns the reader's, which does nothing if its cache would lose
+// a frame before it is asked for.
+func newReadahead(r *Reader, cacheSize int64) *readahead {
+	a := &readahead{r: r, slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
+	a.closed = cacheSize/windowShare < aheadRoom*int64(r.repo.config.FrameSize)
+	a.ctx, a.cancel = context.WithCancel(context.Background())
+	return a
+}
+
+// close ends what is being loaded and waits for it.
+func (a *readahead) close() {
+	a.cancel()
+	a.mu.Lock()
+	a.closed = true
+	a.mu.Unlock()
+	a.wait.Wait()
+}
+
+// follow notes that somebody has asked for a frame.
+func (a *readahead) follow(at index.Location) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	f := a.follower(at)
+	if f == nil || a.closed {
+		return
+	}
+	select {
+	case a.slots <- struct{}{}:
+	default:
+		return // enough is being loaded; whoever asks next comes back to it
+	}
+	a.wait.Go(func() {
+		defer func() { <-a.slots }()
+		a.load(f, at)
+	})
+}
+
+// follower returns the follower of the reader that asks for a frame, nil if it
+// does not read on from where it was.
+func (a *readahead) follower(at index.Location) *follower {
+	for _, f := range a.readers {
+		if f == nil || f.pack != at.Pack {
+			continue
+		}
+		before := f.last
+		switch {
+		case at.Frame > before && at.Frame-before <= aheadSkip:
+			f.last = at.Frame
+			return f
+		case at.Frame <= before && before-at.Frame < aheadSkip:
+			return nil // beside what was asked for
+		}
+		f.last = at.Frame
+		f.cancel()
+		f.ctx, f.cancel = context.WithCancel(a.ctx)
+		return nil
+	}
+	f := &follower{pack: at.Pack, last: at.Frame}
+	f.ctx, f.cancel = context.WithCancel(a.ctx)
+	if old := a.readers[a.next]; old != nil {
+		old.cancel()
+	}
+	a.readers[a.next] = f
+	a.next = (a.next + 1) % aheadPacks
+	return nil
+}
+
+// load loads the frames that follow one. What fails is not lost: nobody has asked
+// for it, and who does is told.
+func (a *readahead) load(f *follower, at index.Location) {
+	a.mu.Lock()
+	ctx := f.ctx
+	a.mu.Unlock()
+	f.once.Do(func() { f.placed = a.directory(ctx, at) })
+	for n := int(at.Frame) + 1; n <= int(at.Frame)+aheadFrames && n < len(f.placed) && ctx.Err() == nil; n++ {
+		p := f.placed[n]
+		at := index.Location{Pack: at.Pack, Kind: at.Kind, Offset: p.Offset, Length: p.Length, Frame: uint16(n)}
+		a.r.loadAhead(ctx, at, p.IDs)
+	}
+}
+
+// directory reads where a pack's frames are.
+func (a *readahead) directory(ctx context.Context, at index.Location) []pack.Placed {
+	opener, err := a.r.opener(at.Pack, at.Kind)
+	if err != nil {
+		return nil
+	}
+	name := packName(at.Pack)
+	size, err := a.r.repo.backend.Size(ctx, name)
+	if err != nil {
+		return nil
+	}
+	in := object.ReaderAt{Ctx: ctx, Backend: a.r.repo.backend, Name: name}
+	layout, err := pack.ReadLayout(in, size)
+	if err != nil {
+		return nil
+	}
+	head := make([]byte, pack.HeaderRead)
+	n, err := in.ReadAt(head, 0)
+	if err != nil && err != io.EOF {
+		return nil
+	}
+	header, err := pack.ParseHeader(head[:n])
+	if err != nil || header.Pack != at.Pack || header.Kind != at.Kind {
+		return nil
+	}
+	placed, err := opener.Directory(in, layout, header.Len())
+	if err != nil {
+		return nil
+	}
+	return placed
+}
+
+// loadAhead puts a frame into the cache that nobody has asked for, with its blobs
+// verified, unless it is there or on its way.
+func (r *Reader) loadAhead(ctx context.Context, at index.Location, ids []index.ID) {
+	key := r.frameKey(at)
+	if r.frames.has(key) {
+		return
+	}
+	r.mu.Lock()
+	l := r.loading[key]
+	if l != nil {
+		r.mu.Unlock()
+		return
+	}
+	l = &load{done: make(chan struct{}), err: errAbandoned, ahead: true}
+	r.loading[key] = l
+	r.mu.Unlock()
+	r.lead(ctx, l, key, at)
+	if l.err != nil {
+		return
+	}
+	defer l.frame.drop()
+	for i, id := range ids {
+		if ctx.Err() != nil {
+			return
+		}
+		at.Blob = uint16(i)
+		_, _ = r.blobIn(l.frame, id, at) // marks what is sound
+	}
+}
