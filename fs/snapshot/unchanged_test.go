@@ -173,8 +173,8 @@ func TestYoungFilesAreReadAgain(t *testing.T) {
 // the source, though the file has not changed.
 func TestLostContentIsReadAgain(t *testing.T) {
 	b := newBench(t)
-	b.write("lost", noise(1, 1_000_000))
-	b.write("kept", noise(2, 1_000_000))
+	b.write("lost", noise(1, 300_000))
+	b.write("kept", noise(2, 300_000))
 	b.write("inline", []byte("inline"))
 	b.write("paged", noise(3, 300*testParams.Avg*2))
 	r := b.run()
