@@ -106,7 +106,7 @@ type bufferList struct {
 const (
 	minBufferBits = 14
 	maxBufferBits = 24 // a stored frame has less than 16 MiB
-	maxIdle       = 24 << 20
+	maxIdle       = 12 << 20
 	slabBuffers   = 16
 )
 
@@ -169,13 +169,27 @@ func (l *bufferList) put(b []byte) {
 		return
 	}
 	f := &l.free[bufferClass(cap(b))]
-	if l.idle+cap(b) > maxIdle {
-		_ = unix.Madvise(b[:cap(b)], unix.MADV_DONTNEED)
-		f.cold = append(f.cold, b[:0])
-		return
-	}
 	l.idle += cap(b)
 	f.warm = append(f.warm, b[:0])
+	for l.idle > maxIdle {
+		l.cool()
+	}
+}
+
+// cool gives the memory of one buffer back to the system: of a size that most
+// memory is idle in, so that what is in use now stays warm.
+func (l *bufferList) cool() {
+	class, most := 0, 0
+	for i := range l.free {
+		if n := len(l.free[i].warm) * bufferSize(i); n > most {
+			class, most = i, n
+		}
+	}
+	f := &l.free[class]
+	b := pop(&f.warm)
+	l.idle -= cap(b)
+	_ = unix.Madvise(b[:cap(b)], unix.MADV_DONTNEED)
+	f.cold = append(f.cold, b)
 }
 
 // bufferSize is a power of two and an eighth, whole pages: frames are powers of

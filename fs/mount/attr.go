@@ -114,8 +114,8 @@ func (t *openTree) attr(e view.Entry, a *fuse.Attr) {
 }
 
 // GetAttr answers stat.
-func (f *fileSystem) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
-	ctx := newRequest(cancel)
+func (f *fileSystem) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
+	ctx := f.begin(&in.InHeader)
 	defer ctx.end()
 	_, timeout, status := f.attrOf(ctx, in.NodeId, &out.Attr)
 	out.SetTimeout(timeout)
@@ -143,8 +143,8 @@ func (f *fileSystem) attrOf(ctx context.Context, id uint64, a *fuse.Attr) (e vie
 }
 
 // Statx answers statx when somebody wants the birth time.
-func (f *fileSystem) Statx(cancel <-chan struct{}, in *fuse.StatxIn, out *fuse.StatxOut) fuse.Status {
-	ctx := newRequest(cancel)
+func (f *fileSystem) Statx(_ <-chan struct{}, in *fuse.StatxIn, out *fuse.StatxOut) fuse.Status {
+	ctx := f.begin(&in.InHeader)
 	defer ctx.end()
 	var a fuse.Attr
 	e, timeout, status := f.attrOf(ctx, in.NodeId, &a)

@@ -48,6 +48,8 @@ type fileSystem struct {
 	ctx        context.Context
 	end        context.CancelFunc
 
+	connection *connection // set before the first request but INIT
+
 	recent recentEntries
 	pusher pusher
 	ahead  *readahead

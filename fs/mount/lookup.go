@@ -13,8 +13,8 @@ const maxName = 255
 
 // Lookup finds a name in a directory. The kernel asks for "." and ".." when a
 // file handle is opened whose entry it does not know any more.
-func (f *fileSystem) Lookup(cancel <-chan struct{}, header *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
-	ctx := newRequest(cancel)
+func (f *fileSystem) Lookup(_ <-chan struct{}, header *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
+	ctx := f.begin(header)
 	defer ctx.end()
 	if f.isTop(header.NodeId) {
 		return f.lookupTop(ctx, header.NodeId, name, out)

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math"
 	"os"
-	"runtime/debug"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
@@ -28,8 +27,9 @@ var ErrNotDirectory = errors.New("is not a directory")
 
 // Server is a mounted file system.
 type Server struct {
-	at   mountPoint
-	done chan struct{}
+	at         mountPoint
+	connection *connection
+	done       chan struct{}
 }
 
 // Mount shows an archive on the directory dir. It returns when the mount can be
@@ -110,16 +110,16 @@ func (f *fileSystem) attach(dir string) (*Server, error) {
 		unix.Close(fd)
 		return nil, err
 	}
-	// go-fuse takes over a connection that is given in this form, and the
-	// file descriptor with it.
-	connection, err := fuse.NewServer(f, fmt.Sprintf("/dev/fd/%d", fd), f.serverOptions())
-	if err != nil {
+	c := newConnection(f, fd)
+	if err := c.init(); err != nil {
+		unix.Close(fd)
 		return nil, errors.Join(fmt.Errorf("mounting on %s: %w", path, err), at.unmount(true))
 	}
-	s := &Server{at: at, done: make(chan struct{})}
+	f.connection = c
+	s := &Server{at: at, connection: c, done: make(chan struct{})}
 	go func() {
 		defer close(s.done)
-		connection.Serve()
+		c.serve()
 		f.close()
 	}()
 	if err := s.ready(); err != nil {
@@ -142,10 +142,7 @@ func (f *fileSystem) serverOptions() *fuse.MountOptions {
 		// asking, and file handles that outlive the kernel's cache.
 		ExtraCapabilities: fuse.CAP_NO_OPENDIR_SUPPORT | fuse.CAP_EXPORT_SUPPORT,
 		Logger:            slog.NewLogLogger(f.log.Handler(), slog.LevelWarn),
-		PanicHandler: func(reason any) fuse.Status {
-			f.log.Error("a request could not be served: the program is at fault", "panic", reason, "stack", string(debug.Stack()))
-			return fuse.EIO
-		},
+		PanicHandler:      f.panicked,
 	}
 }
 

@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 
-	"github.com/hanwen/go-fuse/v2/fuse"
-
 	"garret/fs/tree"
 	"garret/fs/view"
 	"garret/index"
@@ -22,22 +20,19 @@ import (
 const (
 	pushLargest = 128 << 10 // bytes of a file that is pushed, or leads to it
 	pushBytes   = 1 << 20   // pushed at once
-	pushFirst   = 8         // files, when a directory is first read from; doubled
-	pushMost    = 64        // when the reader goes on where that ended, up to so many
+	pushFirst   = 8         // files, when a directory is first read from
+	pushMost    = 128       // when the reader has gone on where that ended
+	pushGap     = 8         // positions that may lie between one run and the next
 	pushRuns    = 64        // directories whose readers are remembered
 )
 
-// storer puts data into the kernel's cache; fuse.Server is one.
-type storer interface {
-	InodeNotifyStoreCache(node uint64, offset int64, data []byte) fuse.Status
-}
-
 // pusher remembers how far the files of directories have been pushed.
 type pusher struct {
-	kernel storer // nil where the kernel cannot be told
-
 	mu   sync.Mutex
 	runs [pushRuns]run
+	// Where the last run of a reader who left nothing out ended: who begins
+	// there goes through the whole tree.
+	follows uint64
 }
 
 // run is a stretch of a directory's files that the kernel was given.
@@ -58,12 +53,16 @@ func (p *pusher) claim(dir, position uint64) (window int, sequential bool) {
 		return 0, false
 	case r.dir != dir || position <= r.begin:
 		*r = run{dir: dir, window: pushFirst}
+		if sequential = position >= p.follows && position-p.follows < pushGap; sequential {
+			r.window = pushMost
+		}
 	case position < r.next:
 		return 0, false // it was on its way when the kernel asked for it
 	default:
 		// A reader that leaves files out does not want all of them.
+		r.window = pushFirst
 		if sequential = position == r.next; sequential {
-			r.window = min(2*r.window, pushMost)
+			r.window = pushMost
 		}
 	}
 	r.begin, r.active = position, true
@@ -77,6 +76,9 @@ func (p *pusher) release(dir, next uint64) {
 	defer p.mu.Unlock()
 	if r := &p.runs[mix(dir)%pushRuns]; r.dir == dir {
 		r.next, r.active = next, false
+		if r.window == pushMost {
+			p.follows = next
+		}
 	}
 }
 
@@ -124,7 +126,7 @@ func (f *fileSystem) push(t *openTree, e view.Entry) {
 func (f *fileSystem) store(node uint64, pieces [][]byte) bool {
 	at := int64(0)
 	for _, p := range pieces {
-		if !f.pusher.kernel.InodeNotifyStoreCache(node, at, p).Ok() {
+		if !f.connection.store(node, at, p) {
 			return false
 		}
 		at += int64(len(p))
@@ -134,12 +136,5 @@ func (f *fileSystem) store(node uint64, pieces [][]byte) bool {
 
 // leads reports whether a READ of a file is one that leads to others.
 func (f *fileSystem) leads(t *openTree, e view.Entry, offset uint64) bool {
-	return f.pusher.kernel != nil && offset == 0 && e.Size <= pushLargest && e.Pos != t.root.Pos
-}
-
-// Init is called by go-fuse when the kernel has said what it can do.
-func (f *fileSystem) Init(s *fuse.Server) {
-	if s.KernelSettings().SupportsNotify(fuse.NOTIFY_STORE_CACHE) {
-		f.pusher.kernel = s
-	}
+	return f.connection.canStore() && offset == 0 && e.Size <= pushLargest && e.Pos != t.root.Pos
 }

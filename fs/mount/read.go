@@ -13,9 +13,9 @@ import (
 	"garret/fs/tree"
 )
 
-// Read reads a part of a file.
-func (f *fileSystem) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
-	ctx := newRequest(cancel)
+// read answers a READ.
+func (f *fileSystem) read(in *fuse.ReadIn) (*answer, fuse.Status) {
+	ctx := f.begin(&in.InHeader)
 	defer ctx.end()
 	if f.isSynthetic(in.NodeId) {
 		return nil, fuse.EISDIR
@@ -27,7 +27,7 @@ func (f *fileSystem) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (
 	if e.Type != tree.Regular || in.Offset > math.MaxInt64 {
 		return nil, fuse.EINVAL
 	}
-	length := uint64(len(buf))
+	length := uint64(min(in.Size, maxRequest))
 	a := &answer{}
 	if f.leads(t, e, in.Offset) {
 		a.after = func() { f.push(t, e) }
@@ -36,11 +36,10 @@ func (f *fileSystem) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (
 	}
 	// A short answer tells the kernel that the file ends there, and it would
 	// cut it: so all that was asked for, or nothing.
-	var whole bool
-	var err error
-	whole, err = t.Slices(ctx, e, &a.loan, in.Offset, length, maxPieces)
+	whole, err := t.Slices(ctx, e, &a.loan, in.Offset, length, maxPieces)
 	a.pieces = a.loan.Pieces
 	if err == nil && !whole {
+		buf := make([]byte, length)
 		var n int
 		n, err = t.ReadAt(ctx, e, buf, int64(in.Offset))
 		a.pieces = [][]byte{buf[:n]}
@@ -55,8 +54,8 @@ func (f *fileSystem) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (
 }
 
 // Lseek finds data and holes.
-func (f *fileSystem) Lseek(cancel <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekOut) fuse.Status {
-	ctx := newRequest(cancel)
+func (f *fileSystem) Lseek(_ <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekOut) fuse.Status {
+	ctx := f.begin(&in.InHeader)
 	defer ctx.end()
 	if f.isSynthetic(in.NodeId) {
 		return fuse.EINVAL
@@ -88,8 +87,8 @@ func (f *fileSystem) Lseek(cancel <-chan struct{}, in *fuse.LseekIn, out *fuse.L
 }
 
 // Readlink returns where a link leads.
-func (f *fileSystem) Readlink(cancel <-chan struct{}, header *fuse.InHeader) ([]byte, fuse.Status) {
-	ctx := newRequest(cancel)
+func (f *fileSystem) Readlink(_ <-chan struct{}, header *fuse.InHeader) ([]byte, fuse.Status) {
+	ctx := f.begin(header)
 	defer ctx.end()
 	if f.isTop(header.NodeId) {
 		target, _, ok := f.list.catalog().target(header.NodeId)
@@ -115,11 +114,11 @@ func (f *fileSystem) Readlink(cancel <-chan struct{}, header *fuse.InHeader) ([]
 }
 
 // Ioctl answers lsattr: the inode flags that the source had.
-func (f *fileSystem) Ioctl(cancel <-chan struct{}, in *fuse.IoctlIn, _ []byte, _ *fuse.IoctlOut, buf []byte) fuse.Status {
+func (f *fileSystem) Ioctl(_ <-chan struct{}, in *fuse.IoctlIn, _ []byte, _ *fuse.IoctlOut, buf []byte) fuse.Status {
 	if in.Cmd != unix.FS_IOC_GETFLAGS || len(buf) < 4 || f.isSynthetic(in.NodeId) {
 		return statusNotTTY
 	}
-	ctx := newRequest(cancel)
+	ctx := f.begin(&in.InHeader)
 	defer ctx.end()
 	_, e, status := f.entry(ctx, in.NodeId)
 	if !status.Ok() {

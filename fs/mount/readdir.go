@@ -52,17 +52,17 @@ func (l *listing) addDots(offset, self, parent uint64) (ok bool) {
 }
 
 // ReadDir lists a directory.
-func (f *fileSystem) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	return f.readDir(cancel, in, &listing{out: out})
+func (f *fileSystem) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
+	return f.readDir(in, &listing{out: out})
 }
 
 // ReadDirPlus lists a directory with the attributes of its entries.
-func (f *fileSystem) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	return f.readDir(cancel, in, &listing{out: out, plus: true})
+func (f *fileSystem) ReadDirPlus(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
+	return f.readDir(in, &listing{out: out, plus: true})
 }
 
-func (f *fileSystem) readDir(cancel <-chan struct{}, in *fuse.ReadIn, l *listing) fuse.Status {
-	ctx := newRequest(cancel)
+func (f *fileSystem) readDir(in *fuse.ReadIn, l *listing) fuse.Status {
+	ctx := f.begin(&in.InHeader)
 	defer ctx.end()
 	if f.isTop(in.NodeId) {
 		return f.readTopDir(ctx, in.NodeId, in.Offset, l)

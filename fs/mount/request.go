@@ -4,6 +4,10 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"garret/fs/view"
 )
 
 // interruptGrace is how long a request goes on after its caller was
@@ -13,27 +17,62 @@ import (
 // request has been answered, so one that waits for a dead server must end.
 const interruptGrace = 2 * time.Second
 
-// request is the context of one FUSE request. It costs an allocation; what is
-// needed to watch for an interrupt is made only if somebody asks for Done.
+// request is the context of one FUSE request. What is needed to watch for an
+// interrupt is made only for those that take longer.
 type request struct {
-	interrupted <-chan struct{} // go-fuse's; belongs to another request after end
+	unique uint64
+	conn   *connection // nil: nobody interrupts, and nothing is handed over
 
-	mu    sync.Mutex
-	ended bool
-	err   error
-	done  chan struct{} // nil until asked for
-	over  chan struct{} // tells watch that the request has been served
+	interrupted     chan struct{} // made by WillWait
+	wasInterrupted  bool          // guarded by conn.mu
+	mu              sync.Mutex
+	waits, answered bool
+	err             error
+	done            chan struct{} // nil until asked for
+	over            chan struct{} // tells watch that the request has been served
 }
 
-func newRequest(interrupted <-chan struct{}) *request {
-	return &request{interrupted: interrupted}
+// begin returns the context of a request, which must end before it is answered.
+func (f *fileSystem) begin(h *fuse.InHeader) *request {
+	return &request{unique: h.Unique, conn: f.connection}
+}
+
+// WillWait says that the request may take long from now on: the requests that
+// follow are not to wait for it, and it wants to know of interrupts.
+func (r *request) WillWait() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.willWait()
+}
+
+// willWait is called with r.mu held.
+func (r *request) willWait() {
+	if r.waits || r.answered {
+		return
+	}
+	r.waits = true
+	r.interrupted = make(chan struct{})
+	if r.conn != nil {
+		r.conn.willWait(r)
+	}
+}
+
+// interrupt is called with conn.mu held.
+func (r *request) interrupt() {
+	if !r.wasInterrupted {
+		r.wasInterrupted = true
+		close(r.interrupted)
+	}
 }
 
 // end must be called before the request is answered.
 func (r *request) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.ended = true
+	r.answered = true
+	if r.waits && r.conn != nil {
+		r.conn.served(r)
+	}
 	if r.over != nil {
 		close(r.over)
 		r.over = nil
@@ -63,27 +102,29 @@ func (r *request) Err() error {
 	return r.err
 }
 
+// Done is for who waits, so the request will.
 func (r *request) Done() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.done == nil {
 		r.done = make(chan struct{})
-		if r.ended {
+		if r.answered {
 			close(r.done)
 		} else {
+			r.willWait()
 			r.over = make(chan struct{})
-			go r.watch(r.over)
+			go r.watch(r.interrupted, r.over)
 		}
 	}
 	return r.done
 }
 
 // watch ends with the request: end closes over.
-func (r *request) watch(over <-chan struct{}) {
+func (r *request) watch(interrupted, over <-chan struct{}) {
 	select {
 	case <-over:
 		return
-	case <-r.interrupted:
+	case <-interrupted:
 	}
 	grace := time.NewTimer(interruptGrace)
 	defer grace.Stop()
@@ -96,4 +137,4 @@ func (r *request) watch(over <-chan struct{}) {
 	}
 }
 
-var _ context.Context = (*request)(nil)
+var _ view.Waiter = (*request)(nil)

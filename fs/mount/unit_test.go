@@ -252,10 +252,15 @@ func TestParseMount(t *testing.T) {
 // A request that was interrupted goes on for a while, then its context ends; a
 // request that has ended takes its context with it.
 func TestRequestContext(t *testing.T) {
-	interrupt := make(chan struct{})
-	r := newRequest(interrupt)
+	c := &connection{waiting: map[uint64]*request{}}
+	r := &request{unique: 8, conn: c}
+	if c.interrupt(8) {
+		t.Error("one that does not wait is interrupted")
+	}
 	done := r.Done()
-	close(interrupt)
+	if c.interrupt(6) || !c.interrupt(8) || !c.interrupt(8) {
+		t.Error("the wrong request is interrupted")
+	}
 	time.Sleep(interruptGrace / 4)
 	if r.Err() != nil {
 		t.Error("ended at once")
@@ -269,9 +274,12 @@ func TestRequestContext(t *testing.T) {
 		t.Errorf("%v", r.Err())
 	}
 	r.end()
+	if c.interrupt(8) {
+		t.Error("one that has been answered is interrupted")
+	}
 
 	for _, asked := range []bool{false, true} {
-		r := newRequest(nil)
+		r := &request{}
 		if asked {
 			r.Done()
 		}

@@ -38,7 +38,7 @@ func (f *fileSystem) xattrs(ctx context.Context, id uint64) ([]tree.Xattr, fuse.
 }
 
 // GetXAttr returns the value of an extended attribute.
-func (f *fileSystem) GetXAttr(cancel <-chan struct{}, header *fuse.InHeader, name string, dest []byte) (uint32, fuse.Status) {
+func (f *fileSystem) GetXAttr(_ <-chan struct{}, header *fuse.InHeader, name string, dest []byte) (uint32, fuse.Status) {
 	hidden := isACL(name) && f.hidesACLs()
 	if hidden || !f.families().mayHold(name) {
 		if isACL(name) && f.enforcesACLs() {
@@ -51,7 +51,7 @@ func (f *fileSystem) GetXAttr(cancel <-chan struct{}, header *fuse.InHeader, nam
 		}
 		return 0, f.absent()
 	}
-	ctx := newRequest(cancel)
+	ctx := f.begin(header)
 	defer ctx.end()
 	list, status := f.xattrs(ctx, header.NodeId)
 	if !status.Ok() {
@@ -69,11 +69,11 @@ func (f *fileSystem) GetXAttr(cancel <-chan struct{}, header *fuse.InHeader, nam
 }
 
 // ListXAttr returns the names of the extended attributes, each ended by NUL.
-func (f *fileSystem) ListXAttr(cancel <-chan struct{}, header *fuse.InHeader, dest []byte) (uint32, fuse.Status) {
+func (f *fileSystem) ListXAttr(_ <-chan struct{}, header *fuse.InHeader, dest []byte) (uint32, fuse.Status) {
 	if f.families().none() {
 		return 0, f.absent()
 	}
-	ctx := newRequest(cancel)
+	ctx := f.begin(header)
 	defer ctx.end()
 	list, status := f.xattrs(ctx, header.NodeId)
 	if !status.Ok() {

@@ -72,9 +72,15 @@ func (t *Tree) readParts(ctx context.Context, e Entry, p []byte, at uint64) (n i
 
 // blob borrows a part's bytes.
 func (t *Tree) blob(ctx context.Context, p tree.Part) (b []byte, giveBack func(), err error) {
-	b, giveBack, err = tree.Borrow(ctx, t.loader, index.Data, p.ID)
-	if err != nil {
-		return nil, nil, err
+	held := false
+	if from, ok := t.loader.(tree.Lender); ok {
+		b, giveBack, held = from.BorrowCached(index.Data, p.ID)
+	}
+	if !held {
+		willWait(ctx)
+		if b, giveBack, err = tree.Borrow(ctx, t.loader, index.Data, p.ID); err != nil {
+			return nil, nil, err
+		}
 	}
 	if uint64(len(b)) != p.Length {
 		giveBack()

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io/fs"
@@ -9,13 +10,39 @@ import (
 	"garret/index"
 )
 
+// A Waiter is a Context that is told before a question takes more than a look
+// into memory.
+type Waiter interface {
+	context.Context
+	WillWait()
+}
+
+// willWait tells the context if it wants to know.
+func willWait(ctx context.Context) {
+	if w, ok := ctx.(Waiter); ok {
+		w.WillWait()
+	}
+}
+
+// treeBlob loads a page.
+func (t *Tree) treeBlob(ctx context.Context, id index.ID) ([]byte, error) {
+	if from, ok := t.loader.(tree.Lender); ok {
+		if data, giveBack, ok := from.BorrowCached(index.Tree, id); ok {
+			defer giveBack()
+			return bytes.Clone(data), nil // the page keeps it
+		}
+	}
+	willWait(ctx)
+	return t.loader.Blob(ctx, index.Tree, id)
+}
+
 // dirPage returns the page that want refers to, checked against it. First is
 // the name of its first node, and all its names are less than limit, where
 // these are not empty.
 func (t *Tree) dirPage(ctx context.Context, want *tree.Dir, first, limit string) (*tree.DirPage, error) {
 	p, ok := t.pages.get(&want.ID).(*tree.DirPage)
 	if !ok {
-		b, err := t.loader.Blob(ctx, index.Tree, want.ID)
+		b, err := t.treeBlob(ctx, want.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -34,7 +61,7 @@ func (t *Tree) dirPage(ctx context.Context, want *tree.Dir, first, limit string)
 func (t *Tree) contentPage(ctx context.Context, level uint32, want *tree.PartRef) (*tree.ContentPage, error) {
 	p, ok := t.pages.get(&want.ID).(*tree.ContentPage)
 	if !ok {
-		b, err := t.loader.Blob(ctx, index.Tree, want.ID)
+		b, err := t.treeBlob(ctx, want.ID)
 		if err != nil {
 			return nil, err
 		}
