@@ -20,33 +20,35 @@ const openPacks = 3
 // collector's heap, which would otherwise grow to twice its size, and only
 // what has been touched is resident.
 type packBuffers struct {
-	size int
-	free chan []byte
+	size   int
+	tokens chan struct{} // one for each buffer that may be lent
 
-	mu  sync.Mutex
-	all [][]byte
+	mu   sync.Mutex
+	free [][]byte // the one used last is lent first: its memory is resident
+	all  [][]byte
 }
 
 func newPackBuffers(packSize int) *packBuffers {
 	// A pack is closed by the frame that reaches packSize; after it come
 	// the directory (at most 64 Ki + a frame's blobs) and the CRC table.
 	size := packSize + pack.MaxStored + 4<<20 + packSize/1000 + 32*(64<<10+pack.MaxBlobs)
-	b := &packBuffers{size: size, free: make(chan []byte, openPacks)}
+	b := &packBuffers{size: size, tokens: make(chan struct{}, openPacks)}
 	for range openPacks {
-		b.free <- nil // mapped at first use
+		b.tokens <- struct{}{}
 	}
 	return b
 }
 
 func (b *packBuffers) get(ctx context.Context) ([]byte, error) {
-	var buf []byte
 	select {
-	case buf = <-b.free:
+	case <-b.tokens:
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	if buf != nil {
-		return buf[:0], nil
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if buf := pop(&b.free); buf != nil {
+		return buf, nil
 	}
 	buf, err := unix.Mmap(-1, 0, b.size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_NORESERVE)
 	if err != nil {
@@ -55,19 +57,16 @@ func (b *packBuffers) get(ctx context.Context) ([]byte, error) {
 	// Large pages make touching it again after put cheap. Both pieces of advice
 	// may be refused without harm.
 	_ = unix.Madvise(buf, unix.MADV_HUGEPAGE)
-	b.mu.Lock()
 	b.all = append(b.all, buf)
-	b.mu.Unlock()
 	return buf[:0], nil
 }
 
-// put takes a buffer back that get has lent, and gives its memory back to the
-// system: a pack is stored in far less time than one takes to fill, so one
-// buffer of the three is idle most of the time, and would be a third of what
-// the program holds.
+// put takes a buffer back that get has lent.
 func (b *packBuffers) put(buf []byte) {
-	_ = unix.Madvise(buf[:cap(buf)], unix.MADV_DONTNEED)
-	b.free <- buf[:0:cap(buf)]
+	b.mu.Lock()
+	b.free = append(b.free, buf[:0])
+	b.mu.Unlock()
+	b.tokens <- struct{}{}
 }
 
 // close unmaps everything; nothing lent may be in use.

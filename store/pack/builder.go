@@ -42,6 +42,7 @@ type Builder struct {
 	buf    []byte
 	frames []entry
 	ids    []index.ID
+	crcs   []uint32 // of the cells that are complete
 }
 
 type entry struct{ stored, blobs uint32 }
@@ -83,7 +84,15 @@ func (b *Builder) Add(plain []byte, ids []index.ID) (offset, length uint32, ordi
 	length = uint32(len(b.buf)) - offset
 	b.frames = append(b.frames, entry{length, uint32(len(ids))})
 	b.ids = append(b.ids, ids...)
+	b.sum() // while the frame is in the processor's cache
 	return offset, length, ordinal, nil
+}
+
+// sum computes the CRC32C of the cells that are complete.
+func (b *Builder) sum() {
+	for at := len(b.crcs) * CellSize; at+CellSize <= len(b.buf); at += CellSize {
+		b.crcs = append(b.crcs, crc32.Checksum(b.buf[at:at+CellSize], object.Castagnoli))
+	}
 }
 
 func (b *Builder) seal(plain []byte, ordinal uint32, directory bool) {
@@ -105,8 +114,12 @@ func (b *Builder) Finish() []byte {
 	}
 	b.seal(dir, uint32(len(b.frames)), true)
 	body := len(b.buf)
-	for at := 0; at < body; at += CellSize {
-		b.buf = binary.LittleEndian.AppendUint32(b.buf, crc32.Checksum(b.buf[at:min(at+CellSize, body)], object.Castagnoli))
+	b.sum()
+	if at := len(b.crcs) * CellSize; at < body {
+		b.crcs = append(b.crcs, crc32.Checksum(b.buf[at:body], object.Castagnoli))
+	}
+	for _, crc := range b.crcs {
+		b.buf = binary.LittleEndian.AppendUint32(b.buf, crc)
 	}
 	b.buf = binary.LittleEndian.AppendUint64(b.buf, uint64(body))
 	b.buf = binary.LittleEndian.AppendUint32(b.buf, uint32(len(dir)+overhead))
