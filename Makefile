@@ -9,7 +9,7 @@ export CGO_ENABLED ?= 0
 CONCURRENT := ./fs/mount ./fs/restore ./fs/snapshot ./fs/source ./fs/view ./index ./store ./store/backend/... ./store/cache
 CC_FOUND := $(shell command -v $(or $(CC),cc) 2>/dev/null)
 
-.PHONY: build demo test lint bench bench-check bench-mount clean
+.PHONY: build demo test lint bench bench-peers bench-mount bench-micro bench-check clean
 
 build:
 	$(GO) build -trimpath -o bin/garret ./cmd/garret
@@ -31,9 +31,17 @@ lint:
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-# Micro-benchmarks of every stage.
-bench:
-	$(GO) test -run '^$$' -bench . -benchtime 1s ./...
+# Everything that is measured, on the machine it is on.
+bench: bench-peers bench-mount bench-micro
+
+# Beside BorgBackup and restic, where they are installed, and cp and find.
+bench-peers: build
+	$(GO) run ./bench/peers
+
+# Every stage alone: medians and ranges of six runs, through benchstat.
+bench-micro:
+	$(GO) test -run '^$$' -bench . -benchtime 200ms -count 6 ./chunking ./index ./keys ./fs/... ./store/... > bench/micro.txt
+	$(GO) tool benchstat bench/micro.txt > bench/MICRO.txt
 
 # `garret check --read-data` beside restic's, on the same files.
 bench-check: build
