@@ -16,10 +16,10 @@ import (
 // has asked for two in a row, those that follow are loaded and verified before he
 // asks, by another processor.
 const (
-	aheadFrames = 2  // loaded ahead of a reader
-	aheadRoom   = 8  // frames that the cache's window must hold
-	aheadPacks  = 16 // in which readers are followed
-	aheadSkip   = 2  // a step so far forward still follows, for two readers side by side
+	aheadFrames = 2 // loaded ahead of a reader
+	aheadRoom   = 8 // frames that the cache's window must hold
+	aheadPacks  = 4 // in which readers are followed
+	aheadSkip   = 2 // a step so far forward still follows, for two readers side by side
 )
 
 // readahead loads frames ahead of sequential readers.

@@ -28,7 +28,7 @@ const pageCache = 16 << 20
 // openReader opens the repository for reading, with cacheSize bytes for
 // decoded frames.
 func (a *app) openReader(ctx context.Context, cacheSize int64) (*opened, error) {
-	limitMemory(cacheSize + pageCache)
+	limitMemory(0) // decoded data lies outside of the heap
 	r, err := a.open(ctx)
 	if err != nil {
 		return nil, err

@@ -68,4 +68,14 @@
 // its directory and lie in memory decoded are stored in the kernel's cache too
 // (push.go), and what a sequential reader will want next is loaded
 // (readahead.go). Nothing depends on either.
+//
+// # Who answers
+//
+// One worker reads a request and answers it at once (connection.go). Before it
+// waits for anything, or copies much, it hands the lead to another, which reads
+// on. What may wait asks the request's context for it: package view does before a
+// page or a blob is loaded that is not in memory (view.Waiter), and whoever asks
+// for the context's Done has it done. Nothing that waits for the kernel's locks
+// may be done by the leader, since the request that holds them may still have to
+// be read.
 package mount

@@ -134,6 +134,31 @@ func (r *recorder) PutPart(ctx context.Context, id index.ID, data []byte) (bool,
 	return r.Put(ctx, index.Data, id, data)
 }
 
+// parts counts the pieces that are stored as parts of a large file.
+type parts struct {
+	Store
+	bytes int
+}
+
+func (p *parts) PutPart(ctx context.Context, id index.ID, data []byte) (bool, error) {
+	p.bytes += len(data)
+	return p.Store.PutPart(ctx, id, data)
+}
+
+// What belongs to a large file is stored as a part of one, and nothing else.
+func TestPartsOfLargeFiles(t *testing.T) {
+	b := newBench(t)
+	b.write("below", noise(1, tree.LargeFile-1))
+	b.write("large", noise(2, tree.LargeFile+1))
+	b.write("small", noise(3, 5000))
+	p := &parts{Store: b.store}
+	b.o.Store = p
+	b.run()
+	if p.bytes != tree.LargeFile+1 {
+		t.Errorf("%d bytes are stored as parts of a large file, want %d", p.bytes, tree.LargeFile+1)
+	}
+}
+
 func TestSparse(t *testing.T) {
 	const page = 64 << 10
 	b := newBench(t)
