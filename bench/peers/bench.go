@@ -218,7 +218,7 @@ func (b *bench) mounted(ctx context.Context, t *tool, env []string, repo, last s
 			err = errors.Join(err, fmt.Errorf("%s does not end its mount", t.name))
 		}
 	}()
-	inside := t.inside(at, b.work(), last)
+	inside := t.inside(at, last)
 	for {
 		if _, err := os.ReadDir(inside); err == nil {
 			break

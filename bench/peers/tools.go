@@ -23,7 +23,7 @@ type tool struct {
 	// mount shows the repository in the foreground; src is then at the path
 	// that inside returns.
 	mount  func(repo, at string) []string
-	inside func(at, source, name string) string
+	inside func(at, name string) string
 }
 
 const passphrase = "a passphrase for the benchmark"
@@ -41,7 +41,7 @@ func garretTool(program string) *tool {
 		restore: func(repo, _ string) []string { return []string{program, "-r", repo, "restore", "-q", "latest", "."} },
 		check:   func(repo string) []string { return []string{program, "-r", repo, "check", "-q", "--read-data"} },
 		mount:   func(repo, at string) []string { return []string{program, "-r", repo, "mount", "--foreground", at} },
-		inside:  func(at, _, _ string) string { return filepath.Join(at, "latest", "src") },
+		inside:  func(at, _ string) string { return filepath.Join(at, "latest", "src") },
 	}
 }
 
@@ -57,7 +57,7 @@ var borgTool = &tool{
 	restore: func(repo, name string) []string { return []string{"borg", "extract", repo + "::" + name} },
 	check:   func(repo string) []string { return []string{"borg", "check", "--verify-data", repo} },
 	mount:   func(repo, at string) []string { return []string{"borg", "mount", "-f", repo, at} },
-	inside:  func(at, _, name string) string { return filepath.Join(at, name, "src") },
+	inside:  func(at, name string) string { return filepath.Join(at, name, "src") },
 }
 
 var resticTool = &tool{
@@ -74,7 +74,7 @@ var resticTool = &tool{
 	},
 	check:  func(repo string) []string { return []string{"restic", "-q", "-r", repo, "check", "--read-data"} },
 	mount:  func(repo, at string) []string { return []string{"restic", "-q", "-r", repo, "mount", at} },
-	inside: func(at, source, _ string) string { return filepath.Join(at, "snapshots", "latest", source, "src") },
+	inside: func(at, _ string) string { return filepath.Join(at, "snapshots", "latest", "src") },
 }
 
 var versionPattern = regexp.MustCompile(`\d+\.[0-9.]+\S*`)
