@@ -289,10 +289,10 @@ func (a *assembler) PutTree(ctx context.Context, page []byte) (index.ID, error) 
 }
 
 // putData stores a piece of a file.
-func (a *assembler) putData(ctx context.Context, e *entry, id index.ID, data []byte) error {
+func (a *assembler) putData(ctx context.Context, large bool, id index.ID, data []byte) error {
 	var added bool
 	var err error
-	if e.special || e.node.Size >= tree.LargeFile {
+	if large {
 		added, err = a.o.Store.PutPart(ctx, id, data)
 	} else {
 		added, err = a.o.Store.Put(ctx, index.Data, id, data)

@@ -73,6 +73,7 @@ type piece struct {
 	part    tree.Part
 	hashing *hashing // who works out part.ID, or nil when it is known
 	data    []byte   // in ring
+	large   bool     // it is of a large file, as the reader knows it now
 	ring    *ring
 	release uint64 // position up to which the ring is free once data is stored
 	last    bool   // no part: the file ends here

@@ -245,7 +245,7 @@ func hasHole(f file, size int) bool {
 
 // chunk sends the next chunk of a file: data, at the ring's head.
 func (r *reader) chunk(ctx context.Context, e *entry, data []byte) error {
-	p := piece{part: tree.Part{Length: uint64(len(data))}, data: data, ring: r.ring}
+	p := piece{part: tree.Part{Length: uint64(len(data))}, data: data, ring: r.ring, large: e.special || e.stat.Size >= tree.LargeFile}
 	if p.hashing = r.crew.offer(r.o.Store, data); p.hashing == nil {
 		p.part.ID = r.o.Store.ID(index.Data, data)
 	}

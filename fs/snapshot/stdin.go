@@ -68,7 +68,7 @@ func (a *assembler) readAll(ctx context.Context, e *entry, in io.Reader) error {
 			p.BytesRead.Add(uint64(len(chunk)))
 		}
 		id := a.o.Store.ID(index.Data, chunk)
-		if failed = a.putData(ctx, e, id, chunk); failed == nil {
+		if failed = a.putData(ctx, e.node.Size >= tree.LargeFile, id, chunk); failed == nil {
 			failed = a.content.Add(ctx, tree.Part{ID: id, Length: uint64(len(chunk))})
 		}
 		if failed == nil {

@@ -111,7 +111,7 @@ func (a *assembler) piece(ctx context.Context, e *entry, p *piece) error {
 		return nil
 	}
 	a.stats.BytesRead += uint64(len(p.data))
-	if err := a.putData(ctx, e, p.part.ID, p.data); err != nil {
+	if err := a.putData(ctx, p.large, p.part.ID, p.data); err != nil {
 		return a.storeError(e.name.String(), err)
 	}
 	p.ring.release(p.release)
