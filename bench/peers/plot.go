@@ -34,7 +34,7 @@ func (r *results) plots(dir string) error {
 		if i == 0 {
 			for _, s := range []struct{ label, step, floor string }{
 				{"first snapshot", stepFirst, ""}, {"unchanged", stepSame, nativeFind}, {"restore", stepRestore, nativeCopy},
-				{"every byte checked", stepCheck, ""}, {"copy out of the mount", stepCopy, nativeCopy},
+				{"check", stepCheck, ""}, {"mount, cp -a", stepCopy, nativeCopy},
 			} {
 				if _, measured := f.took("garret", s.step); !measured {
 					continue

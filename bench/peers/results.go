@@ -69,7 +69,7 @@ func machine(ctx context.Context) machineInfo {
 	m.Memory <<= 10
 	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
 	m.Kernel, _, _ = strings.Cut(strings.TrimSpace(string(release)), "-")
-	if out, err := exec.CommandContext(ctx, "systemd-detect-virt").Output(); err == nil {
+	if out, err := exec.CommandContext(ctx, "systemd-detect-virt", "--vm").Output(); err == nil {
 		m.CPU += ", virtual (" + strings.TrimSpace(string(out)) + ")"
 	}
 	return m

@@ -131,12 +131,7 @@ func (r *results) markdown() string {
 	return t.String()
 }
 
-func number(v float64) string {
-	if v >= 20 {
-		return fmt.Sprintf("%.0f", v)
-	}
-	return fmt.Sprintf("%.2f", v)
-}
+func number(v float64) string { return fmt.Sprintf("%.3g", v) }
 
 // steps are the rows of a corpus's table.
 var steps = []string{stepFirst, stepSame, stepSecond, stepRestore, stepCheck, stepLook, stepFind, stepCopy, nativeCopy, nativeFind, nativeLs}
