@@ -148,7 +148,7 @@ func (b *bench) through(ctx context.Context, t *tool, a, second string, counts b
 	if err := step(stepFirst, b.work(), t.snapshot(repo, "one")); err != nil {
 		return err
 	}
-	first, err := size(repo)
+	first, _, err := count(repo)
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func (b *bench) through(ctx context.Context, t *tool, a, second string, counts b
 	}
 	both, last := first, "two"
 	if second != "" {
-		before, err := size(repo)
+		before, _, err := count(repo)
 		if err != nil {
 			return err
 		}
@@ -172,7 +172,7 @@ func (b *bench) through(ctx context.Context, t *tool, a, second string, counts b
 		if err := step(stepSecond, b.work(), t.snapshot(repo, last)); err != nil {
 			return err
 		}
-		if both, err = size(repo); err != nil {
+		if both, _, err = count(repo); err != nil {
 			return err
 		}
 		both -= before
