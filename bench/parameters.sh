@@ -1,10 +1,10 @@
-#!/bin/sh
+#!/bin/bash
 # Prints a table of what repositories with different parameters take: see
 # PARAMETERS.md. Each argument is a directory to store, or two versions of one,
 # A:B. Everything goes to a tmpfs.
 #
 #	COMPRESSION="auto auto,zstd,1" FRAMES="512 1024" CHUNKS="128 512" bench/parameters.sh TREE OLD:NEW
-set -eu
+set -euo pipefail
 garret=$(realpath "${GARRET:-bin/garret}")
 [ $# -gt 0 ] || { sed -n '2,7s/^#[ \t]*//p' "$0"; exit 2; }
 work=$(mktemp -d "${TMPFS:-/dev/shm}/garret-parameters-XXXXXX")
@@ -14,11 +14,9 @@ export GARRET_PASSPHRASE=benchmark XDG_CACHE_HOME="$work/cache"
 stored() { du -sb --apparent-size "$work/repo" | cut -f1; }
 
 # cpu runs a command and prints the seconds of processor time it took.
+TIMEFORMAT='%U %S'
 cpu() {
-	before=$(awk '{print $16 + $17}' /proc/$$/stat)
-	"$@" >/dev/null
-	after=$(awk '{print $16 + $17}' /proc/$$/stat)
-	awk "BEGIN {printf \"%.2f\", ($after - $before) / $(getconf CLK_TCK)}"
+	{ time "$@" >/dev/null 2>"$work/messages"; } 2>&1 | awk '{printf "%.2f", $1 + $2}'
 }
 
 echo '| compression | frame, KiB | chunk, KiB | files | MB | cpu, s | added, MB |'

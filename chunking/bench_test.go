@@ -8,7 +8,7 @@ import (
 
 func BenchmarkCut(b *testing.B) {
 	for _, avg := range []int{64 * kib, 512 * kib, 2 * mib} {
-		p := Params{FastCDC, avg / 4, avg, avg * 4}
+		p := Params{Algorithm: FastCDC, Min: avg / 4, Avg: avg, Max: avg * 4}
 		for name, data := range map[string][]byte{"random": random(32*mib, 1), "zeros": make([]byte, 32*mib), "period3": periodic(32*mib, 3)} {
 			b.Run(fmt.Sprintf("%dKiB/%s", avg/kib, name), func(b *testing.B) {
 				c := chunker(b, p)

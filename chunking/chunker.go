@@ -1,6 +1,7 @@
 package chunking
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/binary"
@@ -18,6 +19,8 @@ type Chunker struct {
 
 	decide       cipher.Block
 	rare, likely uint64 // a proposal is a cut if its AES is below
+
+	programs *Chunker // nil: none of their own
 }
 
 const (
@@ -61,6 +64,11 @@ func New(p Params, gear [32]byte, cut [16]byte) (*Chunker, error) {
 	if c.decide, err = aes.NewCipher(cut[:]); err != nil {
 		return nil, err
 	}
+	if p.Programs != 0 {
+		if c.programs, err = New(p.programs(), gear, cut); err != nil {
+			return nil, err
+		}
+	}
 	return c, c.gear.derive(gear, c.propose)
 }
 
@@ -72,6 +80,37 @@ func ratio(a, b uint64) uint64 {
 
 // Params returns the chunker's parameters.
 func (c *Chunker) Params() Params { return c.params }
+
+// For returns the chunker of content that begins with head, which holds HeadSize
+// bytes at least or all of the content: of a file from its first byte, whatever
+// part of it is to be cut. Its chunks are never larger than c's.
+func (c *Chunker) For(head []byte) *Chunker {
+	if c.programs != nil && isProgram(head) {
+		return c.programs
+	}
+	return c
+}
+
+// HeadSize is how many bytes For looks at.
+const HeadSize = 16
+
+// isProgram reports whether content begins like ELF, Mach-O (of any byte order,
+// or universal, which a Java class file looks like), PE or a static library: an
+// archive, but not the one that a Debian package is.
+func isProgram(head []byte) bool {
+	if len(head) < 4 {
+		return false
+	}
+	switch binary.BigEndian.Uint32(head) {
+	case 0x7f454c46, 0xfeedface, 0xfeedfacf, 0xcefaedfe, 0xcffaedfe, 0xcafebabe:
+		return true
+	}
+	const archive, debian = "!<arch>\n", "debian"
+	if rest, ok := bytes.CutPrefix(head, []byte(archive)); ok {
+		return !bytes.HasPrefix(rest, []byte(debian))
+	}
+	return bytes.HasPrefix(head, []byte("MZ"))
+}
 
 // Cut returns the length of the first chunk of data, which holds at least Max
 // bytes or all that is left: len(data) if that is to be one chunk.

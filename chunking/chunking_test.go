@@ -55,22 +55,30 @@ func TestParams(t *testing.T) {
 		ok bool
 	}{
 		{Default(), true},
-		{Params{FastCDC, 1 * kib, 2 * kib, 4 * kib}, true},
-		{Params{FastCDC, 2 * mib, 4 * mib, 8 * mib}, true},
-		{Params{FastCDC, 1*kib - 1, 2 * kib, 4 * kib}, false},
-		{Params{FastCDC, 1 * kib, 2*kib - 1, 4 * kib}, false},
-		{Params{FastCDC, 1 * kib, 2 * kib, 4*kib - 1}, false},
-		{Params{FastCDC, 2 * mib, 4 * mib, 8*mib + 1}, false},
-		{Params{FastCDC, -1, -1, -1}, false},
-		{Params{Fixed, 0, 4 * kib, 4 * kib}, true},
-		{Params{Fixed, 4 * kib, 4 * kib, 4 * kib}, true},
-		{Params{Fixed, 0, 512, 512}, true},
-		{Params{Fixed, 0, 511, 511}, false},
-		{Params{Fixed, 0, 8 * mib, 8 * mib}, true},
-		{Params{Fixed, 0, 8*mib + 1, 8*mib + 1}, false},
-		{Params{Fixed, 0, 4 * kib, 8 * kib}, false},
-		{Params{Fixed, 2 * kib, 4 * kib, 4 * kib}, false},
-		{Params{"", 128 * kib, 512 * kib, 2 * mib}, false},
+		{Params{FastCDC, 1 * kib, 2 * kib, 4 * kib, 0}, true},
+		{Params{FastCDC, 2 * mib, 4 * mib, 8 * mib, 0}, true},
+		{Params{FastCDC, 1*kib - 1, 2 * kib, 4 * kib, 0}, false},
+		{Params{FastCDC, 1 * kib, 2*kib - 1, 4 * kib, 0}, false},
+		{Params{FastCDC, 1 * kib, 2 * kib, 4*kib - 1, 0}, false},
+		{Params{FastCDC, 2 * mib, 4 * mib, 8*mib + 1, 0}, false},
+		{Params{FastCDC, -1, -1, -1, 0}, false},
+		{Params{FastCDC, 4 * kib, 16 * kib, 64 * kib, 4 * kib}, true},
+		{Params{FastCDC, 4 * kib, 16 * kib, 64 * kib, 4*kib - 1}, false},
+		{Params{FastCDC, 4 * kib, 16 * kib, 64 * kib, 16 * kib}, false},
+		{Params{FastCDC, 4 * kib, 16 * kib, 64 * kib, -1}, false},
+		{Average(1 * mib), true},
+		{Average(8 * kib), true},
+		{Average(4 * kib), true},
+		{Params{Fixed, 4 * kib, 4 * kib, 4 * kib, 4 * kib}, false},
+		{Params{Fixed, 0, 4 * kib, 4 * kib, 0}, true},
+		{Params{Fixed, 4 * kib, 4 * kib, 4 * kib, 0}, true},
+		{Params{Fixed, 0, 512, 512, 0}, true},
+		{Params{Fixed, 0, 511, 511, 0}, false},
+		{Params{Fixed, 0, 8 * mib, 8 * mib, 0}, true},
+		{Params{Fixed, 0, 8*mib + 1, 8*mib + 1, 0}, false},
+		{Params{Fixed, 0, 4 * kib, 8 * kib, 0}, false},
+		{Params{Fixed, 2 * kib, 4 * kib, 4 * kib, 0}, false},
+		{Params{"", 128 * kib, 512 * kib, 2 * mib, 0}, false},
 	} {
 		err := v.p.Validate()
 		if (err == nil) != v.ok || err != nil && !errors.Is(err, ErrParams) {
@@ -84,8 +92,40 @@ func TestParams(t *testing.T) {
 }
 
 // The parameters stand in the repository's config under these names.
+// Programs are cut as a chunker of their size would cut them, and nothing else
+// is.
+func TestPrograms(t *testing.T) {
+	c := chunker(t, Params{FastCDC, 16 * kib, 64 * kib, 256 * kib, 8 * kib})
+	fine := chunker(t, Params{FastCDC, 2 * kib, 8 * kib, 32 * kib, 0})
+	data := random(2*mib, 7)
+	for head, program := range map[string]bool{
+		"\x7fELF": true, "\xfe\xed\xfa\xcf": true, "\xcf\xfa\xed\xfe": true, "\xca\xfe\xba\xbe": true, "MZ\x90\x00": true,
+		"!<arch>\n/       ": true, "!<arch>\ndebian-b": false, "!<arch> ": false,
+		"\x7fELG": false, "ELF\x7f": false, "#!/b": false, "\x00\x00\x00\x00": false, "\x7fEL": false, "": false,
+	} {
+		want := c
+		if program {
+			want = fine
+		}
+		if len(head) < 4 {
+			if c.For([]byte(head)) != c {
+				t.Errorf("%q is taken for a program", head)
+			}
+			continue
+		}
+		copy(data, head)
+		if got := cutAll(t, c.For(data), data); !slices.Equal(got, cutAll(t, want, data)) {
+			t.Errorf("%q: cut at %d places", head, len(got))
+		}
+	}
+	fixed := chunker(t, Params{Fixed, 0, 4 * kib, 4 * kib, 0})
+	if fixed.For([]byte("\x7fELF")) != fixed {
+		t.Error("fixed chunks of a program have a size of their own")
+	}
+}
+
 func TestParamsJSON(t *testing.T) {
-	const want = `{"algorithm":"fastcdc","min":32768,"avg":131072,"max":524288}`
+	const want = `{"algorithm":"fastcdc","min":32768,"avg":131072,"max":524288,"programs":16384}`
 	got, err := json.Marshal(Default())
 	if err != nil || string(got) != want {
 		t.Fatalf("%s, %v", got, err)
@@ -97,7 +137,7 @@ func TestParamsJSON(t *testing.T) {
 }
 
 func TestBoundarySizes(t *testing.T) {
-	for _, p := range []Params{small, {Fixed, 0, 4 * kib, 4 * kib}, {FastCDC, 1 * kib, 2 * kib, 4 * kib}} {
+	for _, p := range []Params{small, {Fixed, 0, 4 * kib, 4 * kib, 0}, {FastCDC, 1 * kib, 2 * kib, 4 * kib, 0}} {
 		c := chunker(t, p)
 		data := random(3*p.Max, 9)
 		for _, size := range []int{0, 1, p.Min, p.Avg, c.pivot, p.Max, 2 * p.Max} {
@@ -112,7 +152,7 @@ func TestBoundarySizes(t *testing.T) {
 }
 
 func TestFixed(t *testing.T) {
-	c := chunker(t, Params{Fixed, 0, 4 * kib, 4 * kib})
+	c := chunker(t, Params{Fixed, 0, 4 * kib, 4 * kib, 0})
 	if got := cutAll(t, c, random(10000, 1)); !slices.Equal(got, []int{4096, 4096, 1808}) {
 		t.Fatal(got)
 	}
@@ -138,7 +178,7 @@ func reference(c *Chunker, data []byte) int {
 }
 
 func TestCutIsAsDefined(t *testing.T) {
-	for _, p := range []Params{small, {FastCDC, 1 * kib, 2 * kib, 4 * kib}} {
+	for _, p := range []Params{small, {FastCDC, 1 * kib, 2 * kib, 4 * kib, 0}} {
 		c := chunker(t, p)
 		for seed, data := range [][]byte{random(100*kib, 1), text(100*kib, 2), periodic(70*kib, 3), periodic(70*kib, 40)} {
 			for len(data) > 0 {
@@ -173,7 +213,7 @@ func periodic(n, period int) []byte {
 // every key.
 func TestRunsAreCutAtMax(t *testing.T) {
 	for key := range byte(8) {
-		for _, p := range []Params{Default(), small, {FastCDC, 1 * kib, 2 * kib, 4 * kib}} {
+		for _, p := range []Params{Default(), small, {FastCDC, 1 * kib, 2 * kib, 4 * kib, 0}} {
 			c, err := New(p, [32]byte{key}, [16]byte{key})
 			if err != nil {
 				t.Fatal(err)
@@ -290,9 +330,9 @@ func TestFrozenCuts(t *testing.T) {
 		want string
 	}{
 		{Default(), "145087c94fb3aec9"},
-		{Params{FastCDC, 128 * kib, 512 * kib, 2 * mib}, "426592d4e732e6ab"},
+		{Params{FastCDC, 128 * kib, 512 * kib, 2 * mib, 0}, "426592d4e732e6ab"},
 		{small, "8d808f528594fb3e"},
-		{Params{FastCDC, 1 * kib, 2 * kib, 4 * kib}, "79684198f8afd216"},
+		{Params{FastCDC, 1 * kib, 2 * kib, 4 * kib, 0}, "79684198f8afd216"},
 	} {
 		data := slices.Concat(random(8*mib, 4), make([]byte, 3*mib), text(5*mib, 5))
 		sizes := cutAll(t, chunker(t, v.p), data)

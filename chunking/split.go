@@ -20,6 +20,8 @@ const maxEmptyReads = 100
 // a larger one saves moving what is left of it after each cut. An error of the
 // reader, other than io.EOF, or of emit ends the run at once and is returned as
 // it is; a reader that returns nothing many times in a row is io.ErrNoProgress.
+//
+// It is the caller who asks For, knowing what lies before r.
 func (c *Chunker) Split(r io.Reader, buf []byte, emit func(chunk []byte) error) error {
 	buf = buf[:cap(buf)]
 	if len(buf) < 2*c.params.Max {

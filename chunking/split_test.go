@@ -45,7 +45,7 @@ func (r *randomReader) Read(p []byte) (int, error) {
 // The same file read through a pipe, over a network or in one piece must make
 // the same chunks.
 func TestSplitIgnoresReadSizes(t *testing.T) {
-	fixed := Params{Fixed, 0, 4 * kib, 4 * kib}
+	fixed := Params{Fixed, 0, 4 * kib, 4 * kib, 0}
 	for _, p := range []Params{small, fixed} {
 		c := chunker(t, p)
 		for _, n := range []int{0, 1, p.Max - 1, p.Max, p.Max + 1, 2*p.Max - 1, 2 * p.Max, 2*p.Max + 1, 700 * kib} {
@@ -133,7 +133,7 @@ func FuzzSplit(f *testing.F) {
 	f.Add(random(5000, 1), uint16(9), uint64(2))
 	f.Add(make([]byte, 4096), uint16(1), uint64(3))
 	f.Add(periodic(1000, 2), uint16(50), uint64(4))
-	p := Params{FastCDC, 1 * kib, 2 * kib, 4 * kib}
+	p := Params{FastCDC, 1 * kib, 2 * kib, 4 * kib, 0}
 	f.Fuzz(func(t *testing.T, piece []byte, times uint16, seed uint64) {
 		if len(piece) > 12*kib {
 			piece = piece[:12*kib] // the reference is slow

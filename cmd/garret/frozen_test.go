@@ -93,7 +93,7 @@ func makeFrozen(t *testing.T) {
 	}
 	if _, err := store.Init(t.Context(), b, store.InitOptions{
 		Suite:       keys.SuiteAES256GCM,
-		Chunker:     chunking.Params{Algorithm: chunking.FastCDC, Min: 2 << 10, Avg: 8 << 10, Max: 32 << 10},
+		Chunker:     chunking.Params{Algorithm: chunking.FastCDC, Min: 2 << 10, Avg: 8 << 10, Max: 32 << 10, Programs: 4 << 10},
 		Compression: codec.Default, Label: "frozen",
 		Passphrase: keys.Passphrase(testPassphrase), KDF: cheapKDF,
 		FrameSize: 16 << 10, PackSize: 64 << 10, Parity: store.DefaultParity,

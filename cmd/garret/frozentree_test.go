@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -39,6 +40,7 @@ func uglyTree(t testing.TB, root string, devices bool) {
 	write("setuid", []byte("#!/bin/sh\n"), 0o755|os.ModeSetuid)
 	write("setgid", []byte("#!/bin/sh\n"), 0o755|os.ModeSetgid)
 	write("chunks", letters16(100<<10), 0o640)
+	write("program", machineCode(40<<10), 0o755)
 	write("zeros", make([]byte, 50<<10), 0o644)
 
 	// Names: any byte but NUL and the slash.
@@ -127,4 +129,14 @@ func letters16(n int) []byte {
 		}
 	}
 	return b[:n]
+}
+
+// machineCode makes n bytes that are taken for a program and its machine code.
+func machineCode(n int) []byte {
+	code := []byte("\x7fELF\x02\x01\x01")
+	for i := 0; len(code) < n; i++ {
+		code = append(code, "\x48\x8b\x44\x24\x18\x90\xe8"...)
+		code = binary.LittleEndian.AppendUint32(code, uint32(i*i%16*1000-len(code)))
+	}
+	return code[:n]
 }

@@ -20,7 +20,7 @@ type initCmd struct {
 	Encryption  keys.Suite   `default:"aes256-gcm" help:"aes256-gcm, chacha20-poly1305, or none."`
 	Compression codec.Method `default:"auto" help:"none, lz4, s2, zstd[,1-22], zlib[,1-9], lzma[,1-9]; or auto[,…]: stored as it is where compressing would not pay."`
 	Chunker     string       `default:"fastcdc" enum:"fastcdc,fixed" help:"How file content is cut: fastcdc by content, fixed at fixed sizes (block devices, database files)."`
-	ChunkSize   int          `default:"128" placeholder:"KIB" help:"Average (fastcdc) or exact (fixed) size of chunks, KiB."`
+	ChunkSize   int          `default:"128" placeholder:"KIB" help:"Average (fastcdc; an eighth of it in programs) or exact (fixed) size of chunks, KiB."`
 	FrameSize   int          `default:"1024" placeholder:"KIB" help:"How much is compressed and encrypted together, KiB: more takes less room, and longer to be read here and there."`
 	Parity      percentage   `default:"5%" placeholder:"N%" help:"Redundancy by which repair heals what has rotted, in percent of what is stored; 0 for none (storage that has its own)."`
 	Label       string       `help:"Name of the first key slot."`
@@ -28,11 +28,10 @@ type initCmd struct {
 }
 
 func (c *initCmd) Run(ctx context.Context, a *app) error {
-	params := chunking.Default()
 	avg := c.ChunkSize << 10
-	params.Algorithm, params.Min, params.Avg, params.Max = c.Chunker, avg/4, avg, 4*avg
+	params := chunking.Average(avg)
 	if c.Chunker == "fixed" {
-		params.Min, params.Max = avg, avg
+		params = chunking.Params{Algorithm: chunking.Fixed, Min: avg, Avg: avg, Max: avg}
 	}
 	if err := params.Validate(); err != nil {
 		return err

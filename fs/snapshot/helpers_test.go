@@ -26,7 +26,7 @@ import (
 	"garret/fs/view"
 )
 
-var testParams = chunking.Params{Algorithm: "fastcdc", Min: 4 << 10, Avg: 16 << 10, Max: 64 << 10}
+var testParams = chunking.Params{Algorithm: "fastcdc", Min: 4 << 10, Avg: 16 << 10, Max: 64 << 10, Programs: 8 << 10}
 
 func testChunker(t testing.TB, p chunking.Params) *chunking.Chunker {
 	t.Helper()

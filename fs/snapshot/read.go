@@ -214,8 +214,9 @@ func (r *reader) small(ctx context.Context, e *entry, f file) (done, holes bool,
 		e.node.Content.Inline = e.inline[:copy(e.inline[:], buf[:n])]
 		return true, false, nil
 	}
+	chunker := r.o.Chunker.For(buf[:n])
 	for off := 0; off < n; {
-		k := r.o.Chunker.Cut(buf[off:n])
+		k := chunker.Cut(buf[off:n])
 		if err := r.chunk(ctx, e, buf[off:off+k]); err != nil {
 			return false, false, err
 		}

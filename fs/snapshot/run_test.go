@@ -335,3 +335,34 @@ func TestMemoryIsBounded(t *testing.T) {
 type forgetful struct{ Store }
 
 func (forgetful) Put(context.Context, index.Kind, index.ID, []byte) (bool, error) { return true, nil }
+
+// A program is cut finely, read at once, in pieces or from a pipe.
+func TestPrograms(t *testing.T) {
+	b := newBench(t)
+	for name, size := range map[string]int{"small": testParams.Max - 1, "large": 1 << 20} {
+		data := noise(5, size)
+		copy(data, "\x7fELF")
+		b.write(name, data)
+	}
+	r := b.run()
+	b.noWarnings()
+	v := b.tree(r)
+	for _, name := range []string{"small", "large"} {
+		data := content(t, v, name)
+		var want, got []int
+		for rest := data; len(rest) > 0; rest = rest[want[len(want)-1]:] {
+			want = append(want, b.o.Chunker.For(data).Cut(rest))
+		}
+		b.must(v.Parts(t.Context(), resolve(t, v, name), 0, func(_ uint64, p tree.Part) bool {
+			got = append(got, int(p.Length))
+			return true
+		}))
+		if !slices.Equal(got, want) {
+			t.Errorf("%s is cut into %v, not %v", name, got, want)
+		}
+		before := b.store.Len(index.Data)
+		if _, err := RunReader(t.Context(), b.o, name, bytes.NewReader(data)); err != nil || b.store.Len(index.Data) != before {
+			t.Errorf("%s from a pipe: %d new blobs, %v", name, b.store.Len(index.Data)-before, err)
+		}
+	}
+}

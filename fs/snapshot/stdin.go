@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"garret/chunking"
 	"garret/fs/source"
 	"garret/fs/tree"
 	"garret/index"
@@ -61,7 +63,9 @@ func RunReader(ctx context.Context, o Options, path string, in io.Reader) (*Resu
 // readAll stores a stream as the content of e.
 func (a *assembler) readAll(ctx context.Context, e *entry, in io.Reader) error {
 	failed := error(nil)
-	err := a.o.Chunker.Split(in, make([]byte, 2*a.o.Chunker.Params().Max), func(chunk []byte) error {
+	buffered := bufio.NewReaderSize(in, 64<<10)
+	head, _ := buffered.Peek(chunking.HeadSize) // the error comes again
+	err := a.o.Chunker.For(head).Split(buffered, make([]byte, 2*a.o.Chunker.Params().Max), func(chunk []byte) error {
 		e.node.Size += uint64(len(chunk))
 		a.stats.BytesRead += uint64(len(chunk))
 		if p := a.o.Progress; p != nil {

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"garret/chunking"
 	"garret/fs/source"
 	"garret/fs/tree"
 )
@@ -18,6 +19,8 @@ type stream struct {
 	r *reader
 	e *entry
 	f file
+	// chunker is the one for such a file, nil before its first bytes were read.
+	chunker *chunking.Chunker
 
 	pos    uint64 // read so far, or known to be a hole
 	limit  uint64 // read no further
@@ -109,6 +112,7 @@ func (s *stream) fail(err error) {
 // of the file, or when it cannot be read further.
 func (s *stream) data(ctx context.Context, end uint64) (more bool, err error) {
 	have := 0 // bytes at the ring's head that are not cut yet
+	enough := s.r.max
 	more = true
 	for more || have > 0 {
 		buf, err := s.r.ring.space(ctx, have, s.r.max)
@@ -116,7 +120,7 @@ func (s *stream) data(ctx context.Context, end uint64) (more bool, err error) {
 			return false, err
 		}
 		stop := false // no more data for now
-		for have < s.r.max && more && !stop {
+		for have < enough && more && !stop {
 			left := s.left(end)
 			if left == 0 {
 				more, stop = s.pos < s.limit, true
@@ -136,7 +140,11 @@ func (s *stream) data(ctx context.Context, end uint64) (more bool, err error) {
 		if have == 0 {
 			return more, nil
 		}
-		k := s.r.o.Chunker.Cut(buf[:have])
+		if s.chunker == nil {
+			s.choose(buf[:have])
+		}
+		enough = s.chunker.Params().Max
+		k := s.chunker.Cut(buf[:have])
 		if err := s.r.chunk(ctx, s.e, buf[:k]); err != nil {
 			return false, err
 		}
@@ -146,6 +154,21 @@ func (s *stream) data(ctx context.Context, end uint64) (more bool, err error) {
 		}
 	}
 	return false, nil
+}
+
+// choose takes the chunker for the file: data, of which the last bytes were read
+// just now, are its first that are to be cut.
+func (s *stream) choose(data []byte) {
+	s.chunker = s.r.o.Chunker
+	if s.pos == uint64(len(data)) {
+		s.chunker = s.chunker.For(data)
+		return
+	}
+	// What lies before was stored by an earlier run, or is a hole.
+	var head [chunking.HeadSize]byte
+	if n, err := s.f.ReadAt(head[:], 0); n == len(head) && (err == nil || err == io.EOF) {
+		s.chunker = s.chunker.For(head[:])
+	}
 }
 
 // left returns how many bytes may be read before end. At the file's limit it

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"garret/chunking"
 	"garret/fs/tree"
 )
 
@@ -47,6 +48,8 @@ func (m *importer) contentOf(n *tree.Node, sparse bool, in *bufio.Reader) (err e
 		n.Content.Inline, err = io.ReadAll(in)
 		return err
 	}
+	head, _ := in.Peek(chunking.HeadSize) // the error comes again
+	chunker := m.o.Chunker.For(head)
 	run := &dataRun{in: in}
 	for more := true; more; {
 		if sparse {
@@ -59,7 +62,7 @@ func (m *importer) contentOf(n *tree.Node, sparse bool, in *bufio.Reader) (err e
 			data = run
 		}
 		before := m.content.Size()
-		if err := m.split(n.Size, data); err != nil {
+		if err := m.split(n.Size, chunker, data); err != nil {
 			return err
 		}
 		more = sparse && m.content.Size() > before
@@ -69,8 +72,8 @@ func (m *importer) contentOf(n *tree.Node, sparse bool, in *bufio.Reader) (err e
 }
 
 // split stores what a reader gives in chunks: data of a file of size bytes.
-func (m *importer) split(size uint64, r io.Reader) error {
-	return m.o.Chunker.Split(r, m.buffer, func(chunk []byte) error {
+func (m *importer) split(size uint64, c *chunking.Chunker, r io.Reader) error {
+	return c.Split(r, m.buffer, func(chunk []byte) error {
 		id, err := m.putData(size, chunk)
 		if err == nil {
 			err = m.content.Add(m.ctx, tree.Part{ID: id, Length: uint64(len(chunk))})

@@ -24,6 +24,8 @@ type Compressor struct {
 	zstd   *zstd.Encoder
 	lz4    lz4.Compressor
 	buf    bytes.Buffer
+	// filtered is a frame after its filter.
+	filtered []byte
 }
 
 // NewCompressor prepares the tables that m needs.
@@ -48,32 +50,51 @@ func (c *Compressor) Append(dst, src []byte) ([]byte, Codec, error) {
 		return append(dst, src...), None, nil
 	}
 	start := len(dst)
-	out, err := c.append(dst, src)
+	payload, filter := c.filter(src)
+	out, err := c.append(dst, payload)
 	if err != nil {
 		return dst, None, fmt.Errorf("compress with %v: %w", c.method, err)
 	}
 	if len(out)-start >= len(src)-len(src)/minGain {
 		return append(out[:start], src...), None, nil
 	}
-	return out, c.method.Codec, nil
+	return out, c.method.Codec | filter, nil
 }
 
-// compressible takes a quick look: the beginning, the middle and the end of
-// what is longer than the three together.
+// samples are what quick looks look at: the beginning, the middle and the end
+// of what is longer than the three together.
+func samples(src []byte) [3][]byte {
+	const size = 16 << 10
+	if len(src) <= 3*size {
+		return [3][]byte{src}
+	}
+	middle := (len(src) - size) / 2
+	return [3][]byte{src[:size], src[middle : middle+size], src[len(src)-size:]}
+}
+
+// compressible takes a quick look.
 func compressible(src []byte) bool {
-	const sample = 16 << 10
 	// compress.Estimate's scale: close to 0 is random, above 0.1 compresses. Of
 	// 1,000 samples of random bytes none was above 0.048.
 	const threshold = 0.06
-	if len(src) <= 3*sample {
-		return compress.Estimate(src) > threshold
-	}
-	for _, at := range []int{0, (len(src) - sample) / 2, len(src) - sample} {
-		if compress.Estimate(src[at:at+sample]) > threshold {
+	for _, s := range samples(src) {
+		if compress.Estimate(s) > threshold {
 			return true
 		}
 	}
 	return false
+}
+
+// filter returns src with the filter that suits it, in memory of c's, or src.
+func (c *Compressor) filter(src []byte) ([]byte, Codec) {
+	for _, s := range samples(src) {
+		if looksLikeX86(s) {
+			c.filtered = append(c.filtered[:0], src...)
+			encodeX86(c.filtered)
+			return c.filtered, X86
+		}
+	}
+	return src, 0
 }
 
 func (c *Compressor) append(dst, src []byte) ([]byte, error) {

@@ -36,12 +36,19 @@ var zstdDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
 // Decompress fills dst, whose length is the raw length that the frame states.
 // Anything but exactly that many bytes is ErrData. With None it copies.
 func Decompress(c Codec, dst, src []byte) error {
-	n, err := decompress(c, dst, src)
+	filter := c & filters
+	n, err := decompress(c&^filters, dst, src)
+	if filter > X86 {
+		err = errors.New("unknown filter")
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %v: %w", ErrData, c, err)
 	}
 	if n != len(dst) {
 		return fmt.Errorf("%w: %v gave %d bytes, not %d", ErrData, c, n, len(dst))
+	}
+	if filter == X86 {
+		decodeX86(dst)
 	}
 	return nil
 }

@@ -7,6 +7,8 @@
 //	4 zlib   RFC 1950
 //	5 lzma   LZMA "alone" format (.lzma) with the size in its header
 //
+// plus 16 where the calls in x86 machine code were rewritten before (x86.go).
+//
 // The reader needs nothing else: levels matter to the writer only. A Method
 // is what a user asks for ("auto", "zstd,7"); a Compressor carries it out. The
 // levels of lzma choose its dictionary: 32 KiB at 1, twice that a level.

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// Codec is the byte that names how a frame's payload is stored.
+// Codec is the byte that names how a frame's payload is stored: a codec, and
+// in the upper four bits the filter that was applied before it.
 type Codec uint8
 
 // The codecs.
@@ -21,9 +22,18 @@ const (
 	numCodecs
 )
 
+// The filters.
+const (
+	X86     Codec = 1 << 4
+	filters Codec = 0xf0
+)
+
 var names = [numCodecs]string{"none", "lz4", "s2", "zstd", "zlib", "lzma"}
 
 func (c Codec) String() string {
+	if c&filters == X86 {
+		return (c &^ filters).String() + " after the x86 filter"
+	}
 	if c < numCodecs {
 		return names[c]
 	}

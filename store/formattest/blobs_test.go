@@ -258,7 +258,7 @@ func frame(plain []byte) (blobs [][]byte, err error) {
 		lengths[i] = uvarint()
 	}
 	var raw []byte
-	switch plain[0] {
+	switch plain[0] & 15 {
 	case 0:
 		raw = rest
 	case 3:
@@ -279,6 +279,18 @@ func frame(plain []byte) (blobs [][]byte, err error) {
 		}
 	default:
 		return nil, wrong("codec %d", plain[0])
+	}
+	switch plain[0] >> 4 {
+	case 0:
+	case 1:
+		for i := 0; i+5 <= len(raw); i++ {
+			if (raw[i] == 0xe8 || raw[i] == 0xe9) && (raw[i+4] == 0 || raw[i+4] == 0xff) {
+				low := (u24(raw[i+1:]) - uint32(i)) & (1<<24 - 1)
+				raw[i+1], raw[i+2], raw[i+3] = byte(low), byte(low>>8), byte(low>>16)
+			}
+		}
+	default:
+		return nil, wrong("filter %d", plain[0]>>4)
 	}
 	if len(raw) != rawLen {
 		return nil, wrong("a frame of %d bytes, not %d", len(raw), rawLen)

@@ -16,6 +16,7 @@ package formattest
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"go/parser"
@@ -92,6 +93,12 @@ func source(t *testing.T) (dir string, files map[string][]byte) {
 		"a/b/the same": nil,
 	}
 	files["a/b/the same"] = files["many"]
+	program := append([]byte("\x7fELF"), random(20_000)...)
+	for i := range 20_000 { // calls of 16 functions
+		program = append(program, "\x48\x8b\x44\x24\x18\x90\xe8"...)
+		program = binary.LittleEndian.AppendUint32(program, uint32(i*i%16*1000-len(program)))
+	}
+	files["program"] = program
 	for i := range 2000 {
 		files[fmt.Sprintf("large/%04d", i)] = []byte(strconv.Itoa(i))
 	}
@@ -199,7 +206,7 @@ func write(t *testing.T, dir string, suite keys.Suite, compression string, chunk
 // A stranger with the passphrase and FORMAT.md reads every file.
 func TestReadsWhatGarretWrote(t *testing.T) {
 	dir, files := source(t)
-	small := chunking.Params{Algorithm: chunking.FastCDC, Min: 1 << 10, Avg: 4 << 10, Max: 16 << 10}
+	small := chunking.Params{Algorithm: chunking.FastCDC, Min: 2 << 10, Avg: 8 << 10, Max: 32 << 10, Programs: 4 << 10}
 	for _, c := range []struct {
 		suite       keys.Suite
 		compression string

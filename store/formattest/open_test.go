@@ -52,8 +52,8 @@ type config struct {
 }
 
 type chunker struct {
-	Algorithm     string `json:"algorithm"`
-	Min, Avg, Max int
+	Algorithm               string `json:"algorithm"`
+	Min, Avg, Max, Programs int
 }
 
 // keySet is what follows from the repository secret and the private key.
