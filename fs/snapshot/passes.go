@@ -48,7 +48,7 @@ func (r *reader) stream(ctx context.Context, e *entry, f file, again int) error 
 
 // pass reads a file once.
 func (r *reader) pass(ctx context.Context, e *entry, f file) error {
-	s := stream{r: r, e: e, f: f, pos: e.resume, limit: e.stat.Size, sparse: true}
+	s := stream{r: r, e: e, f: f, pos: e.resume, kept: e.resume, limit: e.stat.Size, sparse: true}
 	if e.device.system.Pseudo { // its size means nothing
 		s.pseudo, s.sparse, s.limit, s.grown = true, false, maxPseudo, true
 	}

@@ -20,6 +20,8 @@ type file interface {
 	Xattrs() ([]tree.Xattr, error)
 	Flags() (flags uint32, ok bool)
 	WillRead()
+	KeepCache(size int64)
+	Drop(start, end int64)
 	Close()
 }
 
@@ -104,6 +106,9 @@ func (r *reader) content(ctx context.Context, e *entry) error {
 	}
 	defer f.Close()
 	e.opened = true
+	if !e.device.system.Pseudo {
+		f.KeepCache(int64(e.stat.Size))
+	}
 	for range 2 {
 		if e.stat.Size >= uint64(r.max) || e.stat.Sparse() || e.device.system.Pseudo || e.resume > 0 {
 			return r.stream(ctx, e, f, rereads)

@@ -64,6 +64,7 @@ func (r *reader) special(ctx context.Context, e *entry) error {
 	}
 	defer open.Close()
 	e.opened = true
+	open.KeepCache(int64(open.Size()))
 	f := &special{Special: open, ctx: ctx, after: waitingAfter}
 	if r.o.waitingAfter > 0 {
 		f.after = r.o.waitingAfter

@@ -23,6 +23,7 @@ type stream struct {
 	chunker *chunking.Chunker
 
 	pos    uint64 // read so far, or known to be a hole
+	kept   uint64 // what was read from here on may still be in the page cache
 	limit  uint64 // read no further
 	grown  bool   // limit has been raised once
 	sparse bool
@@ -36,6 +37,8 @@ const (
 	// maxPseudo bounds a file of a pseudo file system, some of which never
 	// end, bytes.
 	maxPseudo = 64 << 20
+	// dropEvery is how much is read before it leaves the page cache, bytes.
+	dropEvery = 8 << 20
 )
 
 func (s *stream) run(ctx context.Context) error {
@@ -139,6 +142,10 @@ func (s *stream) data(ctx context.Context, end uint64) (more bool, err error) {
 		}
 		if have == 0 {
 			return more, nil
+		}
+		if s.pos-s.kept >= dropEvery {
+			s.f.Drop(int64(s.kept), int64(s.pos))
+			s.kept = s.pos
 		}
 		if s.chunker == nil {
 			s.choose(buf[:have])

@@ -3,6 +3,7 @@ package source
 import (
 	"fmt"
 	"io"
+	"math"
 
 	"golang.org/x/sys/unix"
 
@@ -11,7 +12,8 @@ import (
 
 // File is an open regular file. Its methods are not safe for concurrent use.
 type File struct {
-	fd int
+	fd    int
+	cache pageCache
 }
 
 // OpenFile opens the file name in d for reading. It follows no symbolic link,
@@ -27,12 +29,15 @@ func (d *Dir) OpenFile(name Name) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open: %w", err)
 	}
-	return &File{fd}, nil
+	return &File{fd: fd}, nil
 }
 
 // Close closes the file. There is nothing to lose in a file that was only read,
 // so it returns no error.
-func (f *File) Close() { unix.Close(f.fd) }
+func (f *File) Close() {
+	f.cache.drop(f.fd, 0, math.MaxInt64)
+	unix.Close(f.fd)
+}
 
 // Stat fills s as the file is now.
 func (f *File) Stat(s *Stat) error { return statFD(f.fd, s) }
@@ -53,6 +58,14 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 		}
 	}
 }
+
+// KeepCache says that the first size bytes will be read and shall then be in the
+// page cache only if they are now. Close sees to it, and Drop on the way.
+func (f *File) KeepCache(size int64) { f.cache.note(f.fd, size) }
+
+// Drop gives the page cache back what reading the bytes from start to end has
+// brought into it.
+func (f *File) Drop(start, end int64) { f.cache.drop(f.fd, start, end) }
 
 // WillRead tells the kernel that the file will be read from start to end.
 func (f *File) WillRead() { unix.Fadvise(f.fd, 0, 0, unix.FADV_SEQUENTIAL) }

@@ -12,9 +12,10 @@ import (
 
 // Special is a block device or FIFO that is open to be read as content.
 type Special struct {
-	fd   int
-	fifo bool
-	size uint64
+	fd    int
+	fifo  bool
+	size  uint64
+	cache pageCache // of a device
 }
 
 // ErrNoWriter says that nobody has written to a FIFO for a while.
@@ -68,7 +69,20 @@ func (s *Stat) Readable() bool {
 func (s *Special) Size() uint64 { return s.size }
 
 // Close closes it.
-func (s *Special) Close() { unix.Close(s.fd) }
+func (s *Special) Close() {
+	s.cache.drop(s.fd, 0, math.MaxInt64)
+	unix.Close(s.fd)
+}
+
+// KeepCache is like File's.
+func (s *Special) KeepCache(size int64) {
+	if !s.fifo {
+		s.cache.note(s.fd, size)
+	}
+}
+
+// Drop is like File's.
+func (s *Special) Drop(start, end int64) { s.cache.drop(s.fd, start, end) }
 
 // ReadAt reads what comes next, like pread(2) of a device; off is not looked at
 // for a FIFO. After patience without a byte or an end it returns ErrNoWriter.

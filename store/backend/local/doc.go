@@ -20,6 +20,9 @@
 // the folder, even if the folder was there: another process may have made it
 // and died before its sync.
 //
+// Objects of more than 1 MiB, which are packs, leave the page cache when they are
+// durable: the next to read one is a restore some day.
+//
 // Delete is unlink and a sync of the folder, so that what is deleted first is
 // also gone first after a power cut.
 //

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // FS is what the backend asks of a file system. Paths are absolute. Errors are
@@ -46,7 +48,36 @@ var _ FS = OS{}
 
 // Create implements FS.
 func (OS) Create(path string) (File, error) {
-	return file(os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600))
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return &newFile{File: f}, nil
+}
+
+// newFile is a file that is written.
+type newFile struct {
+	*os.File
+	size int64
+}
+
+// keepWritten is the largest file that stays in the page cache when it has been
+// written, bytes. Packs are larger: what the machine's programs work with shall
+// not have to make room for them.
+const keepWritten = 1 << 20
+
+func (f *newFile) Write(p []byte) (int, error) {
+	n, err := f.File.Write(p)
+	f.size += int64(n)
+	return n, err
+}
+
+func (f *newFile) Sync() error {
+	err := f.File.Sync()
+	if err == nil && f.size > keepWritten {
+		_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) // advice
+	}
+	return err
 }
 
 // Open implements FS. Without O_NONBLOCK a FIFO in the repository would hang
