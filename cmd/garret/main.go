@@ -47,6 +47,7 @@ type cli struct {
 	Check     checkCmd     `cmd:"" help:"Find damage."`
 	Repair    repairCmd    `cmd:"" help:"Put damage right."`
 	Cache     cacheCmd     `cmd:"" help:"Show or clear the local cache."`
+	Benchmark benchmarkCmd `cmd:"" help:"Measure this machine and a repository's storage."`
 	Version   versionCmd   `cmd:"" help:"Show the version."`
 }
 

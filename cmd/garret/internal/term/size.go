@@ -71,3 +71,15 @@ func Duration(d time.Duration) string {
 	}
 	return two(d, day, time.Hour, "d", "h")
 }
+
+// Latency returns a short time for people, with three digits: "310 ns",
+// "12.3 us", "1.25 ms", "2.50 s".
+func Latency(seconds float64) string {
+	value, unit := seconds*1e9, 0
+	for units := len(latencyUnits); value >= 999.5 && unit+1 < units; value /= 1000 {
+		unit++
+	}
+	return fmt.Sprintf("%.*f %s", decimals(value), value, latencyUnits[unit])
+}
+
+var latencyUnits = [...]string{"ns", "us", "ms", "s"}
