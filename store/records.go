@@ -23,7 +23,7 @@ type Records struct {
 	repo *Repository
 
 	mu    sync.Mutex
-	last  []*Snapshot // as they were listed last
+	last  []*Snapshot // as they were listed last, but for those of which a copy is damaged
 	roots map[SnapshotID][]byte
 	kept  map[SnapshotID]bool // in the file, with its root or without
 	dirty bool                // a root has come to be known
@@ -78,10 +78,18 @@ func (c *Records) Snapshots(ctx context.Context) (snaps []*Snapshot, problems []
 	if err == nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.last = slices.Clone(snaps)
+		c.last = slices.DeleteFunc(slices.Clone(snaps), func(s *Snapshot) bool { return c.repo.headProblems(s.ID) })
 		c.save()
 	}
 	return snaps, problems, err
+}
+
+// headProblems reports whether something was wrong with a copy of a snapshot's
+// header.
+func (r *Repository) headProblems(id SnapshotID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.heads[id].problems) > 0
 }
 
 // Close keeps what has come to be known since the last listing.

@@ -165,11 +165,12 @@ func (r *Repository) addSegments(ctx context.Context, set *index.Set, have map[S
 		set.Add(s)
 		have[id] = true
 	}
-	r.cache.Retain(func(id string) bool {
+	if r.cache.Retain(func(id string) bool {
 		segment, err := parseSegmentID(id)
 		_, ok := listed[segment]
 		return err == nil && ok
-	})
-	r.mergeSegments(listed)
+	}) > looseSegments {
+		r.mergeSegments(listed)
+	}
 	return problems, nil
 }

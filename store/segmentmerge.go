@@ -89,6 +89,11 @@ func (r *Repository) mergeSegments(listed map[SegmentID]int64) {
 		bytes += m.Size
 	}
 	merge := func() {
+		end, ok := r.cache.Alone()
+		if !ok {
+			return // another process does it
+		}
+		defer end()
 		if err := r.mergeFiles(loose, with); err != nil {
 			return // the cache is only a cache: the segments stay as they are
 		}

@@ -11,10 +11,7 @@ import (
 )
 
 // archive shows the repository's snapshots to the mount.
-type archive struct {
-	*opened
-	records *store.Records
-}
+type archive struct{ *opened }
 
 // Snapshots lists the readable snapshots. Damaged records do not hide the
 // others.

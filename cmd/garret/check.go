@@ -141,7 +141,7 @@ func (c *checkCmd) check(ctx context.Context, a *app, o store.CheckOptions) (*st
 // what is at PATH.
 func (a *app) walkOnly(ctx context.Context, r *store.Repository, target string) (store.SnapshotID, store.Walker, error) {
 	spec, path := splitTarget(target)
-	snap, err := a.find(ctx, r, spec)
+	snap, err := a.find(ctx, r.Records(), spec)
 	if err != nil {
 		return store.SnapshotID{}, nil, err
 	}

@@ -23,7 +23,7 @@ type versionJSON struct {
 
 // everywhere looks in every snapshot.
 func (c *findCmd) everywhere(ctx context.Context, a *app, o *opened, s *search, out *bufio.Writer) error {
-	snaps, problems, err := o.Snapshots(ctx)
+	snaps, problems, err := o.records.Snapshots(ctx)
 	if err != nil {
 		return err
 	}

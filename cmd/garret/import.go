@@ -125,7 +125,7 @@ func decompressed(in io.Reader) (io.Reader, error) {
 }
 
 func (c *importCmd) commit(ctx context.Context, r *store.Repository, s *store.Session, started time.Time, result *tarball.ImportResult, warnings []store.Warning) (*store.Snapshot, error) {
-	snaps, _, err := r.Snapshots(ctx)
+	snaps, _, err := r.Records().Snapshots(ctx)
 	if err != nil {
 		return nil, err
 	}

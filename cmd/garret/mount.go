@@ -13,7 +13,6 @@ import (
 	"garret/fs/mount"
 	"garret/fs/tree"
 	"garret/index"
-	"garret/store"
 )
 
 type mountCmd struct {
@@ -91,9 +90,8 @@ func (c *mountCmd) serve(ctx context.Context, a *app) (err error) {
 		log.Warn("a damaged pack was healed by its parity, for this mount only; `garret repair` heals it for good", "pack", pack, "err", damage)
 	})
 
-	records := o.Records()
-	defer records.Close()
-	server, err := c.mount(ctx, a, o, records, log)
+	defer o.records.Close()
+	server, err := c.mount(ctx, a, o, log)
 	if err != nil {
 		return err
 	}
@@ -140,7 +138,7 @@ func (c *mountCmd) wait(ctx context.Context, a *app, server *mount.Server, log *
 	return nil
 }
 
-func (c *mountCmd) mount(ctx context.Context, a *app, o *opened, records *store.Records, log *slog.Logger) (*mount.Server, error) {
+func (c *mountCmd) mount(ctx context.Context, a *app, o *opened, log *slog.Logger) (*mount.Server, error) {
 	dir := c.Args[len(c.Args)-1]
 	if err := a.apart(dir); err != nil {
 		return nil, err
@@ -154,10 +152,10 @@ func (c *mountCmd) mount(ctx context.Context, a *app, o *opened, records *store.
 	options.Reachable = o.Present
 	options.Log = log
 	if len(c.Args) == 1 {
-		return mount.Mount(dir, &archive{o, records}, options)
+		return mount.Mount(dir, &archive{o}, options)
 	}
 	spec, path := splitTarget(c.Args[0])
-	snap, err := a.find(ctx, o.Repository, spec)
+	snap, err := a.find(ctx, o.records, spec)
 	if err != nil {
 		return nil, err
 	}

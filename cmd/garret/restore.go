@@ -111,7 +111,7 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) (err error) {
 // options finds what is to be restored.
 func (c *restoreCmd) options(ctx context.Context, a *app, o *opened, patterns *pattern.List) (r restore.Options, err error) {
 	spec, path := splitTarget(c.Target)
-	snap, err := a.find(ctx, o.Repository, spec)
+	snap, err := a.find(ctx, o.records, spec)
 	if err != nil {
 		return r, err
 	}

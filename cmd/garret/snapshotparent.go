@@ -68,7 +68,7 @@ type lineage struct {
 const otherRoots = 3
 
 func (j *snapshotJob) lineage(ctx context.Context) (*lineage, error) {
-	snaps, problems, err := j.repo.Snapshots(ctx)
+	snaps, problems, err := j.repo.Records().Snapshots(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func (c *snapshotsCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer r.Close()
-	snaps, problems, err := r.Snapshots(ctx)
+	snaps, problems, err := r.Records().Snapshots(ctx)
 	if err != nil {
 		return err
 	}

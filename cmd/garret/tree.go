@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 
 	"garret/fs/tree"
@@ -18,8 +19,9 @@ var errNotFound = errors.New("not found")
 // opened is a repository with a reader.
 type opened struct {
 	*store.Repository
-	reader *store.Reader
-	pages  *view.PageCache
+	reader  *store.Reader
+	records *store.Records
+	pages   *view.PageCache
 }
 
 // pageCache is the memory for parsed metadata pages, bytes.
@@ -33,14 +35,18 @@ func (a *app) openReader(ctx context.Context, cacheSize int64) (*opened, error) 
 	if err != nil {
 		return nil, err
 	}
+	var records *store.Records
+	var loading sync.WaitGroup
+	loading.Go(func() { records = r.Records() })
 	reader, err := r.NewReader(ctx, cacheSize)
+	loading.Wait()
 	if err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	for _, p := range reader.Problems() {
 		fmt.Fprintf(a.stderr, "garret: warning: %v\n", p)
 	}
-	return &opened{r, reader, view.NewPageCache(pageCache)}, nil
+	return &opened{r, reader, records, view.NewPageCache(pageCache)}, nil
 }
 
 func (o *opened) close(ctx context.Context) error {
@@ -71,8 +77,8 @@ func splitTarget(s string) (spec, path string) {
 }
 
 // find chooses a snapshot and says so where it may not be what was meant.
-func (a *app) find(ctx context.Context, r *store.Repository, spec string) (*store.Snapshot, error) {
-	snaps, problems, err := r.Snapshots(ctx)
+func (a *app) find(ctx context.Context, records *store.Records, spec string) (*store.Snapshot, error) {
+	snaps, problems, err := records.Snapshots(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +101,7 @@ func (a *app) find(ctx context.Context, r *store.Repository, spec string) (*stor
 // resolve opens what SNAPSHOT[:PATH] names.
 func (a *app) resolve(ctx context.Context, o *opened, target string) (*view.Tree, view.Entry, string, error) {
 	spec, path := splitTarget(target)
-	snap, err := a.find(ctx, o.Repository, spec)
+	snap, err := a.find(ctx, o.records, spec)
 	if err != nil {
 		return nil, view.Entry{}, "", err
 	}

@@ -6,6 +6,7 @@
 //	$XDG_CACHE_HOME/garret/<repository id>-<hash of the location>/index/<segment id>
 //	                                                              records
 //	                                                              location
+//	                                                              lock
 //
 // Only what is listed in the repository is ever looked for here. Where no
 // cache can be written, an unlinked temporary file stands in, and where not
@@ -28,6 +29,7 @@ import (
 const (
 	indexDir     = "index"
 	locationFile = "location"
+	lockFile     = "lock"
 )
 
 // Cache is the cache of one repository at one location. The zero Cache keeps
@@ -143,6 +145,24 @@ func unlinked() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "garret-index"), nil
 }
 
+// Alone returns a function to end it with when no other process is at what
+// needs to be done by one alone; ok is false while one is, and without a cache
+// folder. A process that dies is not at it any more.
+func (c *Cache) Alone() (end func(), ok bool) {
+	if c.dir == "" {
+		return nil, false
+	}
+	f, err := os.OpenFile(filepath.Join(c.dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, false
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, false
+	}
+	return func() { f.Close() }, true
+}
+
 // RemoveSegment forgets one segment.
 func (c *Cache) RemoveSegment(id string) {
 	if c.dir != "" {
@@ -150,18 +170,23 @@ func (c *Cache) RemoveSegment(id string) {
 	}
 }
 
-// Retain forgets all segments but those that keep names.
-func (c *Cache) Retain(keep func(id string) bool) {
+// Retain forgets all segments but those that keep names, and returns how many
+// are left.
+func (c *Cache) Retain(keep func(id string) bool) (left int) {
 	if c.dir == "" {
-		return
+		return 0
 	}
 	entries, err := os.ReadDir(filepath.Join(c.dir, indexDir))
 	if err != nil {
-		return
+		return 0
 	}
 	for _, e := range entries {
-		if !keep(e.Name()) && !isFreshTemp(e) {
+		switch {
+		case keep(e.Name()):
+			left++
+		case !isFreshTemp(e):
 			c.RemoveSegment(e.Name())
 		}
 	}
+	return left
 }
