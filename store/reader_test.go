@@ -1,6 +1,10 @@
 package store
 
 import (
+	"bytes"
+	"math/rand/v2"
+	"slices"
+	"sync"
 	"testing"
 
 	"garret/index"
@@ -97,5 +101,64 @@ func TestFrameCacheIsBounded(t *testing.T) {
 	}
 	if c.order.Len() != windowLeast {
 		t.Errorf("the window holds %d large frames", c.order.Len())
+	}
+}
+
+// What is lent stays as it is until it is given back, however many frames come
+// and go in the same memory meanwhile: many readers, each with several loans at
+// a time, through a cache that holds next to nothing.
+func TestLoansAreStable(t *testing.T) {
+	b, blobs := withParity(t)
+	rd, err := openTestRepository(t, b).NewReader(t.Context(), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rd.Close(t.Context())
+	type loan struct {
+		blob     *blob
+		data     []byte
+		giveBack func()
+	}
+	settle := func(l loan) {
+		if !bytes.Equal(l.data, l.blob.data) {
+			t.Errorf("blob %v of %d bytes changed while it was lent", l.blob.id, len(l.blob.data))
+		}
+		l.giveBack()
+	}
+	turns := 2000
+	if testing.Short() {
+		turns = 200
+	}
+	var readers sync.WaitGroup
+	for seed := range uint64(8) {
+		readers.Go(func() {
+			r := rand.New(rand.NewPCG(seed, 0))
+			var loans []loan
+			near := 0 // some read on from where they are, so that frames are loaded ahead
+			for range turns {
+				if near++; r.IntN(4) == 0 {
+					near = r.IntN(len(blobs))
+				}
+				l := loan{blob: &blobs[near%len(blobs)]}
+				var err error
+				if l.data, l.giveBack, err = rd.Borrow(t.Context(), l.blob.kind, l.blob.id); err != nil {
+					t.Error(err)
+					break
+				}
+				loans = append(loans, l)
+				for len(loans) > r.IntN(6) {
+					i := r.IntN(len(loans))
+					settle(loans[i])
+					loans = slices.Delete(loans, i, i+1)
+				}
+			}
+			for _, l := range loans {
+				settle(l)
+			}
+		})
+	}
+	readers.Wait()
+	if n := rd.Loads(); n < 20 {
+		t.Errorf("only %d frames came and went", n)
 	}
 }
