@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -22,6 +23,8 @@ type measurement struct {
 	read   func(path string) (time.Duration, error)
 	again  bool // read a second time, and time that
 	random bool // a rate of reads, not of bytes
+	all    bool // all snapshots are mounted, not one
+	apart  bool // natively, $1 and $2 are on file systems of their own too
 	limit  float64
 }
 
@@ -33,6 +36,8 @@ type row struct {
 
 var measurements = []*measurement{
 	{name: "`cp -a`", on: sources, do: `cp -a "$1" "$2"`, limit: 1.75},
+	{name: "`cp -a`, all snapshots mounted", on: sources, do: `cp -a "$1" "$2"`, all: true},
+	{name: "`cp -a`, natively between two tmpfs", on: sources, do: `cp -a "$1" "$2"`, apart: true},
 	{name: "`cp -a`", on: small, do: `cp -a "$1" "$2"`},
 	{name: "`tar cf - .` to `cat`", on: small, do: `tar cf - -C "$1" . | cat >/dev/null`, limit: 2},
 	{name: "`find -ls`", on: many, do: `find "$1" -ls >/dev/null`, limit: 2.2},
@@ -50,6 +55,9 @@ func (b *bench) all(ctx context.Context) (rows []*row, err error) {
 	for _, c := range []*corpus{sources, small, many, oneDir, oneImage} {
 		var wanted []*row
 		for _, m := range measurements {
+			if m.apart && os.Geteuid() != 0 {
+				continue // only root may mount the other tmpfs
+			}
 			if m.on == c && strings.Contains(m.name+", "+c.what, b.only) {
 				wanted = append(wanted, &row{measurement: m})
 			}
@@ -76,13 +84,21 @@ func (b *bench) all(ctx context.Context) (rows []*row, err error) {
 }
 
 // take measures in turn, once more than counts: the first warms up.
-func (b *bench) take(ctx context.Context, p *prepared, r *row) error {
+func (b *bench) take(ctx context.Context, p *prepared, r *row) (err error) {
+	native := p.native
+	if r.apart {
+		var end func() error
+		if native, end, err = p.elsewhere(ctx); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, end()) }()
+	}
 	for n := range b.runs + 1 {
-		took, err := r.once(ctx, p, p.native)
+		took, err := r.once(ctx, p, native)
 		if err != nil {
 			return err
 		}
-		err = p.mounted(ctx, func(dir string) error {
+		err = p.mounted(ctx, r.all, func(dir string) error {
 			d, err := r.once(ctx, p, dir)
 			if n > 0 {
 				r.native, r.mounted = append(r.native, took), append(r.mounted, d)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -67,9 +68,31 @@ func (p *prepared) garret(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// mounted calls measure with a fresh mount of the files.
-func (p *prepared) mounted(ctx context.Context, measure func(dir string) error) (err error) {
-	if err := p.garret(ctx, "mount", "latest:"+p.native, p.mount); err != nil {
+// elsewhere copies the files to a tmpfs of their own, until end is called.
+func (p *prepared) elsewhere(ctx context.Context) (dir string, end func() error, err error) {
+	at := filepath.Join(filepath.Dir(p.native), "apart")
+	if err := os.Mkdir(at, 0o755); err != nil {
+		return "", nil, err
+	}
+	if err := syscall.Mount("none", at, "tmpfs", 0, ""); err != nil {
+		return "", nil, fmt.Errorf("mount a tmpfs: %w", err)
+	}
+	end = func() error { return errors.Join(syscall.Unmount(at, 0), os.Remove(at)) }
+	dir = filepath.Join(at, "native")
+	if out, err := exec.CommandContext(ctx, "cp", "-a", p.native, dir).CombinedOutput(); err != nil {
+		return "", nil, errors.Join(fmt.Errorf("cp: %w\n%s", err, out), end())
+	}
+	return dir, end, nil
+}
+
+// mounted calls measure with the files in a fresh mount, of their snapshot or
+// of all.
+func (p *prepared) mounted(ctx context.Context, all bool, measure func(dir string) error) (err error) {
+	args, dir := []string{"mount", "latest:" + p.native, p.mount}, p.mount
+	if all {
+		args, dir = []string{"mount", p.mount}, filepath.Join(p.mount, "latest", p.native)
+	}
+	if err := p.garret(ctx, args...); err != nil {
 		return err
 	}
 	defer func() {
@@ -78,5 +101,5 @@ func (p *prepared) mounted(ctx context.Context, measure func(dir string) error) 
 			err = e
 		}
 	}()
-	return measure(p.mount)
+	return measure(dir)
 }

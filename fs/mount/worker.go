@@ -1,0 +1,169 @@
+package mount
+
+import (
+	"runtime/debug"
+	"unsafe"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+)
+
+// worker serves one request at a time, in memory of its own.
+type worker struct {
+	c       *connection
+	in, out []byte
+	mapped  []byte // what both lie in, outside of the heap
+	vector  [][]byte
+	reply   fuse.OutHeader
+}
+
+func newWorker(c *connection) *worker {
+	// Outside of the heap, what is not touched takes no memory, however often
+	// workers come and go.
+	both, err := unix.Mmap(-1, 0, 2*bufferSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_NORESERVE)
+	if err != nil {
+		return &worker{c: c, in: make([]byte, bufferSize), out: make([]byte, bufferSize)}
+	}
+	return &worker{c: c, in: both[:bufferSize:bufferSize], out: both[bufferSize:], mapped: both}
+}
+
+// close frees the worker's memory.
+func (w *worker) close() {
+	if w.mapped != nil {
+		_ = unix.Munmap(w.mapped)
+	}
+}
+
+// header returns the request's header.
+func (w *worker) header() *fuse.InHeader { return (*fuse.InHeader)(unsafe.Pointer(&w.in[0])) }
+
+// run leads, is led, and leads again until the connection ends.
+func (w *worker) run() {
+	defer w.close()
+	c := w.c
+	for {
+		n, err := c.read(w.in)
+		if err != nil {
+			if err != unix.ENODEV {
+				c.f.log.Error("the connection to the kernel is lost", "error", err)
+			}
+			c.end()
+			return
+		}
+		unique := w.header().Unique
+		c.leading.Store(unique)
+		w.request(n)
+		if c.leading.CompareAndSwap(unique, 0) {
+			continue // it still leads
+		}
+		if !w.wait() {
+			return
+		}
+	}
+}
+
+// wait waits for the lead. It returns false when there is nothing to wait for.
+func (w *worker) wait() bool {
+	lead := make(chan struct{})
+	w.c.mu.Lock()
+	gone := w.c.gone
+	queued := false
+	if !gone {
+		select {
+		case w.c.spare <- lead:
+			queued = true
+		default: // enough of them wait
+		}
+	}
+	w.c.mu.Unlock()
+	if !queued {
+		return false
+	}
+	<-lead
+	w.c.mu.Lock()
+	defer w.c.mu.Unlock()
+	return !w.c.gone
+}
+
+// request serves a request of n bytes.
+func (w *worker) request(n int) {
+	h := w.header()
+	switch {
+	case h.Opcode == opRead && n >= int(unsafe.Sizeof(fuse.ReadIn{})):
+		w.read((*fuse.ReadIn)(unsafe.Pointer(h)))
+	case h.Opcode == opInterrupt && n >= headerSize+8 &&
+		w.c.interrupt(*(*uint64)(unsafe.Pointer(&w.in[headerSize]))):
+	default:
+		w.delegate(n)
+	}
+}
+
+// delegate has go-fuse serve a request.
+func (w *worker) delegate(n int) {
+	unique := w.header().Unique
+	answered, status := w.c.protocol.HandleRequest([][]byte{w.in[:n]}, [][]byte{w.out})
+	switch {
+	case !status.Ok():
+		w.fail(unique, status)
+	case answered > 0:
+		w.send(w.out[:answered])
+	}
+}
+
+// read serves a READ.
+func (w *worker) read(in *fuse.ReadIn) {
+	unique := in.Unique
+	w.c.reads.Add(1)
+	if in.Size > inlineRead {
+		w.c.handOff(unique)
+	}
+	a, status := w.c.f.readAnswer(in)
+	if !status.Ok() {
+		w.fail(unique, status)
+		return
+	}
+	w.reply = fuse.OutHeader{Length: uint32(int(unsafe.Sizeof(w.reply)) + a.size), Unique: unique}
+	w.vector = append(append(w.vector[:0], unsafe.Slice((*byte)(unsafe.Pointer(&w.reply)), unsafe.Sizeof(w.reply))), a.pieces...)
+	w.send(w.vector...)
+	clear(w.vector)
+	a.loan.Return()
+	if a.after != nil {
+		// It waits for locks that requests may hold which are still to be read.
+		w.c.handOff(unique)
+		a.after()
+	}
+}
+
+// fail answers with an error.
+func (w *worker) fail(unique uint64, status fuse.Status) {
+	w.reply = fuse.OutHeader{Length: uint32(unsafe.Sizeof(w.reply)), Status: -int32(status), Unique: unique}
+	w.send(unsafe.Slice((*byte)(unsafe.Pointer(&w.reply)), unsafe.Sizeof(w.reply)))
+}
+
+// send writes an answer. That nobody waits for it any more, or that the
+// connection is gone, is no error: the next read tells.
+func (w *worker) send(pieces ...[]byte) {
+	err := retryEINTR(func() error {
+		_, err := unix.Writev(w.c.fd, pieces)
+		return err
+	})
+	if err != nil && err != unix.ENOENT && err != unix.ENODEV {
+		w.c.f.log.Error("an answer could not be given to the kernel", "error", err)
+	}
+}
+
+// readAnswer is read; a panic is EIO.
+func (f *fileSystem) readAnswer(in *fuse.ReadIn) (a *answer, status fuse.Status) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			a, status = nil, f.panicked(reason)
+		}
+	}()
+	return f.read(in)
+}
+
+// panicked logs that the program is at fault.
+func (f *fileSystem) panicked(reason any) fuse.Status {
+	f.log.Error("a request could not be served: the program is at fault", "panic", reason, "stack", string(debug.Stack()))
+	return fuse.EIO
+}
