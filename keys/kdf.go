@@ -2,9 +2,13 @@ package keys
 
 import (
 	"fmt"
+	"os"
+	"runtime"
 	"runtime/debug"
+	"unsafe"
 
 	"golang.org/x/crypto/argon2"
+	"golang.org/x/sys/unix"
 )
 
 // Passphrase is what a person types: bytes, taken as they are. It is not
@@ -94,9 +98,33 @@ func (p KDFParams) key(pass Passphrase, salt []byte) ([]byte, error) {
 		}
 		return make([]byte, keySize), nil
 	}
+	warmHeap(int(p.Memory) << 10)
 	key := argon2.IDKey(pass, salt, p.Time, p.Memory, p.Threads, keySize)
 	// The program's other work needs less than the derivation did; without
 	// this it would keep that much until the runtime got round to it.
 	debug.FreeOSMemory()
 	return key, nil
+}
+
+// hugePage is the size of a large page on most machines, bytes.
+const hugePage = 2 << 20
+
+// warmHeap makes it likely that the next n bytes that are allocated in one piece
+// lie on large pages that are resident. Argon2 reads its memory before it writes
+// to it, and so faults every page in twice, the second time with an interrupt
+// for the other processors that work on it: half of the derivation's time on
+// some virtual machines. That the allocator takes what was just freed is likely
+// only; otherwise nothing is gained.
+func warmHeap(n int) {
+	if n < 4*hugePage {
+		return
+	}
+	b := make([]byte, n)
+	whole := b[-uintptr(unsafe.Pointer(&b[0]))&(hugePage-1):]
+	_ = unix.Madvise(whole[:len(whole)&^(hugePage-1)], unix.MADV_HUGEPAGE) // it may be refused
+	for i := 0; i < n; i += os.Getpagesize() {
+		b[i] = 1
+	}
+	runtime.KeepAlive(b)
+	runtime.GC()
 }
