@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/klauspost/compress"
 	"github.com/klauspost/compress/s2"
@@ -22,6 +23,7 @@ const minGain = 64
 type Compressor struct {
 	method Method
 	zstd   *zstd.Encoder
+	zlib   *zlib.Writer // nil before its first use
 	lz4    lz4.Compressor
 	buf    bytes.Buffer
 	// filtered is a frame after its filter.
@@ -110,11 +112,18 @@ func (c *Compressor) append(dst, src []byte) ([]byte, error) {
 		}
 		return dst[:start+n], nil
 	case S2:
-		return append(dst, s2.EncodeBetter(nil, src)...), nil
+		start := len(dst)
+		dst = slices.Grow(dst, s2.MaxEncodedLen(len(src)))
+		return dst[:start+len(s2.EncodeBetter(dst[start:cap(dst)], src))], nil
 	case Zlib:
 		c.buf.Reset()
-		w, err := zlib.NewWriterLevel(&c.buf, c.method.Level)
-		return c.finish(dst, src, w, err)
+		var err error
+		if c.zlib == nil {
+			c.zlib, err = zlib.NewWriterLevel(&c.buf, c.method.Level)
+		} else {
+			c.zlib.Reset(&c.buf)
+		}
+		return c.finish(dst, src, c.zlib, err)
 	case LZMA:
 		c.buf.Reset()
 		w, err := lzma.WriterConfig{DictCap: lzmaDict >> (levels[LZMA].max - c.method.Level), Size: int64(len(src)), SizeInHeader: true}.NewWriter(&c.buf)
