@@ -84,10 +84,13 @@ func cachedPages(fd int, start, end int64) (n int64, ok bool) {
 		if err == nil {
 			return int64(stat.Cache), true
 		}
-		if err != unix.ENOSYS && err != unix.EPERM { // EPERM: a container's filter that does not know the call
+		switch err {
+		case unix.ENOSYS:
+			noCachestat.Store(true)
+		case unix.EPERM: // a file of somebody else's, or a container's filter that does not know the call
+		default:
 			return 0, false
 		}
-		noCachestat.Store(true)
 	}
 	return mincorePages(fd, start, end)
 }
