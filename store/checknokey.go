@@ -157,12 +157,16 @@ func (c *noKey) objects(ctx context.Context) error {
 				return context.Cause(ctx)
 			}
 		}
+		told := make(map[string]bool)
 		err := c.b.List(ctx, "", func(e backend.Entry) error {
 			switch want := expected(e.Name); {
 			case !want.known && isAside(e.Name):
 				return nil // done
 			case !want.known:
-				c.problem(Problem{Object: e.Name, Severity: Note, Err: errUnknownName})
+				if p := unknownObject(e.Name); !told[p.Object] {
+					told[p.Object] = true
+					c.problem(p)
+				}
 				return nil
 			case want.kind == object.Config || want.kind == object.KeySlot || want.kind == object.Snapshot:
 				return nil // done

@@ -110,10 +110,22 @@ func (r *reporter) aside(ctx context.Context, b backend.Backend, e backend.Entry
 }
 
 func (c *checker) unknownName(name string) {
-	if !c.unknown[name] && !c.limited() {
-		c.unknown[name] = true
-		c.problem(Problem{Object: name, Severity: Note, Err: errUnknownName})
+	p := unknownObject(name)
+	if !c.unknown[p.Object] && !c.limited() {
+		c.unknown[p.Object] = true
+		c.problem(p)
 	}
+}
+
+var errBenchmark = errors.New("what a benchmark measures with: of one that is running, or was killed; a later one removes it")
+
+// unknownObject returns the note about an object of an unknown name. All of a
+// benchmark's, of which there may be thousands, are one folder.
+func unknownObject(name string) Problem {
+	if folder := BenchmarkFolder + "/"; strings.HasPrefix(name, folder) {
+		return Problem{Object: folder, Severity: Note, Err: errBenchmark}
+	}
+	return Problem{Object: name, Severity: Note, Err: errUnknownName}
 }
 
 func (c *checker) keySlots(ctx context.Context) error {

@@ -25,6 +25,9 @@ const (
 	// dirQuarantine keeps what repair has taken out of the way, by the name
 	// that it had.
 	dirQuarantine = "quarantine"
+	// BenchmarkFolder holds what a measurement of the storage puts there, until it
+	// has removed it.
+	BenchmarkFolder = "benchmark"
 )
 
 // secondCopy is the name of the second copy of a small object: a config, a key

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"garret/store"
 	"garret/store/backend"
 )
 
@@ -23,16 +24,17 @@ type Operation struct {
 }
 
 const (
-	// folder is where the objects lie; no other object of a repository does.
-	folder = "benchmark"
+	folder = store.BenchmarkFolder
 	// packs is how many of a pack's size there are at most, so that no more than
 	// 256 MiB lie in the repository.
 	packs     = 8
 	smallSize = 4 << 10
 	rangeSize = 256 << 10 // about what a frame is when it is compressed
-	// stale is when objects were left behind by a run that was killed.
-	stale      = 24 * time.Hour
-	timeFormat = "20060102150405"
+	// A run's objects are nobody's, and of a run that was killed, when so much
+	// time has passed: that long for what is slow, and as many times what each
+	// measurement takes as no run has of them.
+	staleAfter, staleTimes = 10 * time.Minute, 30
+	timeFormat             = "20060102150405"
 	// parallel is how many packs are written or read at a time where several
 	// are, as snapshots and restores do.
 	parallel = 4
@@ -65,7 +67,7 @@ func measureBackend(ctx context.Context, b backend.Backend, d time.Duration, pac
 	rand.Read(random[:]) // never fails
 	p := &place{
 		b: b, d: d, pack: pack, each: each, present: make(map[string]head),
-		name: folder + "/" + time.Now().UTC().Format(timeFormat) + "-" + hex.EncodeToString(random[:]) + "-",
+		name: folder + "/" + time.Now().Add(staleAfter+staleTimes*d).UTC().Format(timeFormat) + "-" + hex.EncodeToString(random[:]) + "-",
 	}
 	if err := p.removeStale(ctx); err != nil {
 		return err
@@ -84,12 +86,12 @@ func measureBackend(ctx context.Context, b backend.Backend, d time.Duration, pac
 	return nil
 }
 
-// removeStale deletes objects of runs that began long ago.
+// removeStale deletes objects whose names say that they are nobody's by now.
 func (p *place) removeStale(ctx context.Context) error {
 	var old []string
 	err := p.b.List(ctx, folder, func(e backend.Entry) error {
-		begun, _, _ := strings.Cut(strings.TrimPrefix(e.Name, folder+"/"), "-")
-		if t, err := time.Parse(timeFormat, begun); err == nil && time.Since(t) > stale {
+		until, _, _ := strings.Cut(strings.TrimPrefix(e.Name, folder+"/"), "-")
+		if t, err := time.Parse(timeFormat, until); err == nil && time.Now().After(t) {
 			old = append(old, e.Name)
 		}
 		return nil

@@ -157,15 +157,15 @@ func ignore(Operation) error { return nil }
 // testPack is a small pack.
 const testPack = 2 * rangeSize
 
-// All operations are measured, and nothing stays, nor what a run of yesterday
+// All operations are measured, and nothing stays, nor what a run that was killed
 // has left; what else is there does.
 func TestBackend(t *testing.T) {
 	m := mem.New()
-	day := func(ago time.Duration) string {
-		return folder + "/" + time.Now().UTC().Add(-ago).Format(timeFormat) + "-0011-s1"
+	until := func(d time.Duration) string {
+		return folder + "/" + time.Now().UTC().Add(d).Format(timeFormat) + "-0011-s1"
 	}
-	stays := []string{"benchmark/strange", day(time.Hour), "config/1"}
-	for _, name := range append(stays, day(25*time.Hour), day(1000*time.Hour)) {
+	stays := []string{"benchmark/strange", until(time.Hour), "config/1"}
+	for _, name := range append(stays, until(-2*time.Second), until(-1000*time.Hour)) {
 		if err := m.Put(t.Context(), name, []byte("x")); err != nil {
 			t.Fatal(err)
 		}
