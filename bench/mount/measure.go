@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"garret/bench/internal/memory"
 )
 
 // measurement is something that a user does with a directory.
@@ -93,13 +95,19 @@ func (b *bench) take(ctx context.Context, p *prepared, r *row) (err error) {
 		}
 		defer func() { err = errors.Join(err, end()) }()
 	}
+	once := func(dir string) (time.Duration, error) {
+		if err := memory.Touch(b.dir, p.size*5/4+256<<20); err != nil {
+			return 0, err
+		}
+		return r.once(ctx, p, dir)
+	}
 	for n := range b.runs + 1 {
-		took, err := r.once(ctx, p, native)
+		took, err := once(native)
 		if err != nil {
 			return err
 		}
 		err = p.mounted(ctx, r.all, func(dir string) error {
-			d, err := r.once(ctx, p, dir)
+			d, err := once(dir)
 			if n > 0 {
 				r.native, r.mounted = append(r.native, took), append(r.mounted, d)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,6 +27,7 @@ type bench struct {
 type prepared struct {
 	b      *bench
 	native string // where the files are
+	size   int64  // of the files, bytes
 	mount  string // where they are mounted
 	env    []string
 }
@@ -39,6 +41,19 @@ func (b *bench) prepare(ctx context.Context, c *corpus) (*prepared, error) {
 		}
 	}
 	if err := c.make(ctx, b, p.native); err != nil {
+		return nil, err
+	}
+	err := filepath.WalkDir(p.native, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			p.size += info.Size()
+		}
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	for _, e := range os.Environ() {

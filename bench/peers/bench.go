@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"garret/bench/internal/memory"
 )
 
 // bench measures one corpus.
@@ -62,8 +64,7 @@ func (b *bench) run(ctx context.Context) (_ *found, err error) {
 	if b.found.Bytes, b.found.Files, err = count(a); err != nil {
 		return nil, err
 	}
-	// Once more than counts: the first round warms up, and touches memory for
-	// the first time, which takes long on virtual machines.
+	// Once more than counts: the first round warms up.
 	for n := range b.runs + 1 {
 		counts := n > 0
 		fmt.Fprintf(os.Stderr, "%s, round %d of %d\n", b.name, n, b.runs)
@@ -98,6 +99,15 @@ func (b *bench) note(who, step string, c cost, counts bool) {
 	fmt.Fprintf(os.Stderr, "  %-8s %-22s %7.2f s  cpu %7.2f s  %4.0f MiB\n", who, step, c.Wall, c.CPU, c.Peak)
 }
 
+// timed runs a command with enough memory at hand for what it may write, and for
+// itself.
+func (b *bench) timed(ctx context.Context, c command) (cost, error) {
+	if err := memory.Touch(b.dir, b.found.Bytes*5/4+1<<30); err != nil {
+		return cost{}, err
+	}
+	return measure(ctx, c)
+}
+
 // natively measures the floors.
 func (b *bench) natively(ctx context.Context, a string, counts bool) error {
 	out := filepath.Join(b.spare(), "copy")
@@ -109,7 +119,7 @@ func (b *bench) natively(ctx context.Context, a string, counts bool) error {
 		{nativeLs, []string{"find", a, "-ls"}},
 		{nativeCopy, []string{"cp", "-a", a, out}},
 	} {
-		c, err := measure(ctx, command{args: s.args})
+		c, err := b.timed(ctx, command{args: s.args})
 		if err != nil {
 			return err
 		}
@@ -130,7 +140,7 @@ func (b *bench) through(ctx context.Context, t *tool, a, second string, counts b
 	defer func() { err = errors.Join(err, os.RemoveAll(b.spare()), os.Mkdir(b.spare(), 0o755)) }()
 	env := t.env(cache)
 	step := func(name, dir string, args []string) error {
-		c, err := measure(ctx, command{dir: dir, env: env, args: args})
+		c, err := b.timed(ctx, command{dir: dir, env: env, args: args})
 		if err == nil && name != "" {
 			b.note(t.name, name, c, counts)
 		}
@@ -241,7 +251,7 @@ func (b *bench) mounted(ctx context.Context, t *tool, env []string, repo, last s
 		{stepFind, []string{"find", inside, "-ls"}},
 		{stepCopy, []string{"cp", "-a", inside, out}},
 	} {
-		c, err := measure(ctx, command{args: s.args})
+		c, err := b.timed(ctx, command{args: s.args})
 		if err != nil {
 			return err
 		}
