@@ -66,3 +66,42 @@ func TestReadahead(t *testing.T) {
 		}
 	}
 }
+
+// What is being loaded for a reader ends when he goes elsewhere in the pack, or
+// when too many others read in packs of their own.
+func TestReadaheadIsCancelled(t *testing.T) {
+	a := &readahead{ctx: t.Context()}
+	at := func(pack byte, frame uint16) *follower {
+		return a.follower(index.Location{Pack: index.PackID{pack}, Frame: frame})
+	}
+	begin := func(pack byte) *follower {
+		if at(pack, 5) != nil {
+			t.Fatal("the first frame asked for is followed")
+		}
+		f := at(pack, 6)
+		if f == nil || at(pack, 6+aheadSkip) != f {
+			t.Fatal("a sequential reader is not followed")
+		}
+		return f
+	}
+	ctx := begin(1).ctx
+	if at(1, 7) != nil || ctx.Err() != nil {
+		t.Error("a frame beside the last one is another reader, or ends the first")
+	}
+	if at(1, 90) != nil || ctx.Err() == nil {
+		t.Error("elsewhere in the pack, and still loading")
+	}
+	f := at(1, 91)
+	if f == nil || f.ctx.Err() != nil {
+		t.Fatal("who reads on from there is not followed")
+	}
+	for pack := range byte(aheadPacks - 1) {
+		begin(10 + pack)
+	}
+	if f.ctx.Err() != nil {
+		t.Errorf("%d packs are too many", aheadPacks)
+	}
+	if begin(20); f.ctx.Err() == nil {
+		t.Error("the oldest of too many is still being loaded for")
+	}
+}

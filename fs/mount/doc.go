@@ -66,8 +66,8 @@
 //
 // When a READ of a small file has been answered, the files that follow it in
 // its directory and lie in memory decoded are stored in the kernel's cache too
-// (push.go), and what a sequential reader will want next is loaded
-// (readahead.go). Nothing depends on either.
+// (push.go). What a sequential reader will want next is loaded by package store.
+// Nothing depends on either.
 //
 // # Who answers
 //

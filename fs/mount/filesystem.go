@@ -52,7 +52,6 @@ type fileSystem struct {
 
 	recent recentEntries
 	pusher pusher
-	ahead  *readahead
 	damage damageLog
 	health *health
 }
@@ -69,7 +68,6 @@ func newFileSystem(ctx context.Context, o Options, end context.CancelFunc) *file
 		owner:      fuse.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid())},
 		ctx:        ctx,
 		end:        end,
-		ahead:      newReadahead(ctx),
 		health:     &health{check: o.Reachable, log: o.Log, ctx: ctx},
 	}
 }
@@ -84,7 +82,6 @@ func (f *fileSystem) close() {
 		f.list.wait()
 		f.trees.wait()
 	}
-	f.ahead.wait()
 	f.health.wait()
 }
 

@@ -1,12 +1,10 @@
 package mount
 
 import (
-	"context"
 	"sync"
 
 	"garret/fs/tree"
 	"garret/fs/view"
-	"garret/index"
 )
 
 // A READ of a small file decodes a frame that holds its neighbours too, and who
@@ -44,29 +42,29 @@ type run struct {
 }
 
 // claim decides how many files after position are to be pushed, if any.
-func (p *pusher) claim(dir, position uint64) (window int, sequential bool) {
+func (p *pusher) claim(dir, position uint64) (window int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := &p.runs[mix(dir)%pushRuns]
 	switch {
 	case r.active:
-		return 0, false
+		return 0
 	case r.dir != dir || position <= r.begin:
 		*r = run{dir: dir, window: pushFirst}
-		if sequential = position >= p.follows && position-p.follows < pushGap; sequential {
+		if position >= p.follows && position-p.follows < pushGap {
 			r.window = pushMost
 		}
 	case position < r.next:
-		return 0, false // it was on its way when the kernel asked for it
+		return 0 // it was on its way when the kernel asked for it
 	default:
 		// A reader that leaves files out does not want all of them.
 		r.window = pushFirst
-		if sequential = position == r.next; sequential {
+		if position == r.next {
 			r.window = pushMost
 		}
 	}
 	r.begin, r.active = position, true
-	return r.window, sequential
+	return r.window
 }
 
 // release ends what claim began; next is the position of the first file that was
@@ -86,14 +84,13 @@ func (p *pusher) release(dir, next uint64) {
 // kernel. The READ of e must have been answered.
 func (f *fileSystem) push(t *openTree, e view.Entry) {
 	dir := t.nodeID(e.Parent)
-	window, sequential := f.pusher.claim(dir, e.Pos)
+	window := f.pusher.claim(dir, e.Pos)
 	if window == 0 {
 		return
 	}
 	next := e.Pos + 1
 	defer func() { f.pusher.release(dir, next) }()
 	bytes := 0
-	var missing index.ID
 	var loan view.Loan
 	// What fails here is not lost: nobody has asked for it.
 	_ = t.After(f.ctx, e, func(sibling view.Entry) bool {
@@ -105,8 +102,7 @@ func (f *fileSystem) push(t *openTree, e view.Entry) {
 			next++
 			return true
 		}
-		var ok bool
-		if missing, ok = t.Held(sibling, &loan); !ok {
+		if !t.Held(sibling, &loan) {
 			return false
 		}
 		defer loan.Return()
@@ -117,9 +113,6 @@ func (f *fileSystem) push(t *openTree, e view.Entry) {
 		next++
 		return true
 	})
-	if sequential && missing != (index.ID{}) {
-		f.ahead.load(f.ctx, func(ctx context.Context) { _ = t.Load(ctx, missing) })
-	}
 }
 
 // store puts a whole file into the kernel's cache.

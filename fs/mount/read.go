@@ -31,8 +31,6 @@ func (f *fileSystem) read(in *fuse.ReadIn) (*answer, fuse.Status) {
 	a := &answer{}
 	if f.leads(t, e, in.Offset) {
 		a.after = func() { f.push(t, e) }
-	} else if length < e.Size {
-		f.readAhead(t, e, in.Offset, length)
 	}
 	// A short answer tells the kernel that the file ends there, and it would
 	// cut it: so all that was asked for, or nothing.

@@ -9,23 +9,21 @@ import (
 	"garret/index"
 )
 
-// Held borrows all bytes of a regular file whose parts stand in its node, if they
-// are in memory. Where they are not, the ID of the blob that is missing says
-// what would have to be loaded; it is zero when the file has no such blob: it is
-// empty, has holes, or parts on pages.
-func (t *Tree) Held(e Entry, into *Loan) (missing index.ID, ok bool) {
+// Held borrows all bytes of a regular file if they are in memory, and its parts
+// stand in its node. Of a file that is empty or has holes it borrows nothing.
+func (t *Tree) Held(e Entry, into *Loan) (ok bool) {
 	if e.Type != tree.Regular || e.Content.Pages.ID != (index.ID{}) {
-		return index.ID{}, false
+		return false
 	}
 	if in := e.Content.Inline; len(in) > 0 {
 		into.add(in, nil)
-		return index.ID{}, true
+		return true
 	}
 	lender, can := t.loader.(tree.Lender)
 	for _, p := range e.Content.Parts {
 		if p.IsHole() {
 			into.Return()
-			return index.ID{}, false
+			return false
 		}
 		var data []byte
 		var giveBack func()
@@ -37,19 +35,10 @@ func (t *Tree) Held(e Entry, into *Loan) (missing index.ID, ok bool) {
 		}
 		if !ok || uint64(len(data)) != p.Length { // the read that asks for it says what is wrong
 			into.Return()
-			return p.ID, false
+			return false
 		}
 	}
-	return index.ID{}, len(e.Content.Parts) > 0
-}
-
-// Load has a blob of file content loaded into the loader's cache.
-func (t *Tree) Load(ctx context.Context, id index.ID) error {
-	_, giveBack, err := tree.Borrow(ctx, t.loader, index.Data, id)
-	if err == nil {
-		giveBack()
-	}
-	return err
+	return len(e.Content.Parts) > 0
 }
 
 // After visits the entries that follow e in its directory, as List does, until
