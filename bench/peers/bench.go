@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -221,7 +222,10 @@ func (b *bench) mounted(ctx context.Context, t *tool, env []string, repo, last s
 	ended := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(ended) }()
 	defer func() {
-		_ = cmd.Process.Signal(syscall.SIGINT)
+		// borg's ends only when it is unmounted; one that is not there yet only by a signal.
+		if exec.Command("fusermount3", "-u", at).Run() != nil {
+			_ = cmd.Process.Signal(syscall.SIGINT)
+		}
 		select {
 		case <-ended:
 		case <-time.After(20 * time.Second):
