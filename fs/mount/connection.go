@@ -29,6 +29,8 @@ type connection struct {
 	minor    uint32       // of the kernel's protocol version
 	reads    atomic.Int64 // READs, each of which somebody has waited for
 
+	ended chan struct{} // closed when nothing of it runs any more
+
 	leading atomic.Uint64 // the request that the leader serves; 0: it is reading, or has handed over
 	workers sync.WaitGroup
 	spare   chan chan struct{} // workers that wait for the lead
@@ -60,7 +62,7 @@ const (
 func newConnection(f *fileSystem, fd int) *connection {
 	return &connection{
 		f: f, fd: fd, protocol: fuse.NewProtocolServer(f, f.serverOptions()),
-		spare: make(chan chan struct{}, maxSpare), waiting: map[uint64]*request{},
+		ended: make(chan struct{}), spare: make(chan chan struct{}, maxSpare), waiting: map[uint64]*request{},
 	}
 }
 

@@ -61,6 +61,11 @@
 // snapshot may add to any of them. The nanoseconds of a directory's mtime stand
 // for the set of snapshots there; versions never change.
 //
+// Where no snapshot holds extended attributes or ACLs the kernel is told so, once,
+// and does not ask for those of every file that is copied. It cannot be told
+// otherwise later: when a snapshot comes that has some, the mount is made anew
+// in its place (renew.go), and what is open in the old one stays.
+//
 // OPEN and OPENDIR are answered ENOSYS, once, after which the kernel opens
 // files and directories alone, keeping their cached pages.
 //

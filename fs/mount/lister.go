@@ -3,6 +3,7 @@ package mount
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,10 @@ type lister struct {
 	health   *health
 	ctx      context.Context // ends with the mount
 	current  atomic.Pointer[catalog]
+	renew    func() // has the connection replaced
+
+	denying sync.Mutex
+	denied  bool // the kernel knows of no attributes, for good
 
 	mu      sync.Mutex
 	running chan struct{} // closed when the listing under way ends; nil if there is none
@@ -35,9 +40,11 @@ type lister struct {
 }
 
 // newLister makes the first catalog; it fails if the archive cannot be listed.
-func newLister(ctx context.Context, a Archive, o Options, h *health) (*lister, error) {
-	l := &lister{archive: a, interval: o.Interval, log: o.Log, health: h, ctx: ctx}
-	if err := l.list(); err != nil {
+// When there are snapshots that cannot be shown through the mount's connection,
+// renew is called to have it replaced; see deny.
+func newLister(ctx context.Context, a Archive, o Options, h *health, renew func()) (*lister, error) {
+	l := &lister{archive: a, interval: o.Interval, log: o.Log, health: h, ctx: ctx, renew: renew}
+	if _, err := l.list(); err != nil {
 		return nil, err
 	}
 	return l, nil
@@ -74,7 +81,10 @@ func (l *lister) fresh(ctx context.Context) *catalog {
 
 func (l *lister) refresh(done chan struct{}) {
 	defer close(done)
-	err := l.list()
+	concealed, err := l.list()
+	if concealed && l.ctx.Err() == nil {
+		l.renew()
+	}
 	known := err != nil && !l.health.reachable() // that has been logged
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -90,21 +100,49 @@ func (l *lister) refresh(done chan struct{}) {
 	}
 }
 
-// list asks for the list and makes it the current one.
-func (l *lister) list() error {
+// list asks for the list and makes it the current one. It reports whether there
+// are snapshots that it has left out.
+func (l *lister) list() (concealed bool, err error) {
 	begin := time.Now()
 	list, err := l.archive.Snapshots(l.ctx)
 	if err == nil {
-		var c *catalog
-		if c, err = newCatalog(l.catalog(), list, time.Now()); err == nil {
-			l.current.Store(c)
-		}
+		concealed, err = l.show(list)
 	}
 	end := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.next = end.Add(max(l.interval, listShare*end.Sub(begin)))
-	return err
+	return concealed, err
+}
+
+// show makes a list the current one, but for the snapshots that hold attributes
+// which the kernel would not ask for.
+func (l *lister) show(list []Snapshot) (concealed bool, err error) {
+	l.denying.Lock()
+	defer l.denying.Unlock()
+	if l.denied {
+		all := len(list)
+		list = slices.DeleteFunc(list, func(s Snapshot) bool { return !newFamilies(s.XattrFamilies).none() })
+		concealed = len(list) < all
+	}
+	c, err := newCatalog(l.catalog(), list, time.Now())
+	if err == nil {
+		l.current.Store(c)
+	}
+	return concealed, err
+}
+
+// deny decides whether the kernel is to be told that there are no attributes at
+// all. That holds as long as its connection does, and saves two requests for each
+// file that is copied. So from then on snapshots that have some are left out, and
+// the connection has to be replaced for them.
+func (l *lister) deny() bool {
+	l.denying.Lock()
+	defer l.denying.Unlock()
+	if c := l.catalog(); !l.denied && len(c.snapshots) > 0 && c.families.none() {
+		l.denied = true
+	}
+	return l.denied
 }
 
 // wait returns when nothing is running any more; the context has ended.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"os"
+	"sync"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
@@ -25,30 +26,41 @@ const (
 // something else.
 var ErrNotDirectory = errors.New("is not a directory")
 
-// Server is a mounted file system.
+// Server is a mounted file system. Its connection to the kernel may be replaced by
+// another; see renew.
 type Server struct {
+	// make makes what a connection needs, unless the context ends meanwhile.
+	make   func(context.Context) (*fileSystem, error)
+	served sync.WaitGroup // connections that have not ended
+	done   chan struct{}  // closed when all have
+
+	mu         sync.Mutex
 	at         mountPoint
 	connection *connection
-	done       chan struct{}
 }
 
 // Mount shows an archive on the directory dir. It returns when the mount can be
 // used. What a dead server has left on the directory is cleared away first.
 func Mount(dir string, a Archive, o Options) (*Server, error) {
 	o = o.withDefaults()
-	ctx, end := context.WithCancel(context.Background())
-	f := newFileSystem(ctx, o, end)
-	var err error
-	if f.list, err = newLister(ctx, a, o, f.health); err != nil {
-		end()
-		return nil, fmt.Errorf("listing the snapshots: %w", err)
+	s := &Server{}
+	s.make = func(unless context.Context) (*fileSystem, error) {
+		ctx, end := context.WithCancel(context.Background())
+		defer context.AfterFunc(unless, end)()
+		f := newFileSystem(ctx, o, end)
+		var err error
+		if f.list, err = newLister(ctx, a, o, f.health, func() { s.renew(f) }); err != nil {
+			end()
+			return nil, fmt.Errorf("listing the snapshots: %w", err)
+		}
+		f.trees = newTrees(ctx, a, maxOpenTrees)
+		if o.Versions {
+			f.trees.max = math.MaxInt // every look at a directory needs them all
+			f.versions = &versionsView{f: f}
+		}
+		return f, nil
 	}
-	f.trees = newTrees(ctx, a, maxOpenTrees)
-	if o.Versions {
-		f.trees.max = math.MaxInt // every look at a directory needs them all
-		f.versions = &versionsView{f: f}
-	}
-	return f.mount(dir)
+	return s.mount(dir)
 }
 
 // MountTree shows a tree, from one of its directories on, on the directory dir.
@@ -73,26 +85,39 @@ func MountTree(dir string, t *view.Tree, from view.Entry, o Options) (*Server, e
 		end()
 		return nil, err
 	}
-	return f.mount(dir)
+	s := &Server{make: func(context.Context) (*fileSystem, error) { return f, nil }}
+	return s.mount(dir)
 }
 
 // mount attaches the file system and starts to serve it.
-func (f *fileSystem) mount(dir string) (*Server, error) {
-	s, err := f.attach(dir)
+func (s *Server) mount(dir string) (*Server, error) {
+	f, err := s.make(context.Background())
 	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.attach(f, dir); err != nil {
 		f.close()
 		return nil, err
 	}
+	s.done = make(chan struct{})
+	go func() {
+		s.served.Wait()
+		close(s.done)
+	}()
 	return s, nil
 }
 
-func (f *fileSystem) attach(dir string) (*Server, error) {
+// attach gives the server another connection, which f answers. It is called with
+// s.mu held.
+func (s *Server) attach(f *fileSystem, dir string) error {
 	if _, err := ClearDead(dir); err != nil {
-		return nil, err
+		return err
 	}
 	path, err := mountable(dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	fd, err := attachment{
 		dir:           path,
@@ -103,29 +128,29 @@ func (f *fileSystem) attach(dir string) (*Server, error) {
 		viaFusermount: f.options.viaFusermount,
 	}.attach()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	at, _, err := mountAt(path)
 	if err != nil {
 		unix.Close(fd)
-		return nil, err
+		return err
 	}
 	c := newConnection(f, fd)
 	if err := c.init(); err != nil {
 		unix.Close(fd)
-		return nil, errors.Join(fmt.Errorf("mounting on %s: %w", path, err), at.unmount(true))
+		return errors.Join(fmt.Errorf("mounting on %s: %w", path, err), at.unmount(true))
 	}
 	f.connection = c
-	s := &Server{at: at, connection: c, done: make(chan struct{})}
-	go func() {
-		defer close(s.done)
+	s.at, s.connection = at, c
+	s.served.Go(func() {
+		defer close(c.ended)
 		c.serve()
 		f.close()
-	}()
-	if err := s.ready(); err != nil {
-		return nil, errors.Join(fmt.Errorf("mounting on %s: %w", path, err), at.unmount(true))
+	})
+	if err := at.ready(); err != nil {
+		return errors.Join(fmt.Errorf("mounting on %s: %w", path, err), at.unmount(true))
 	}
-	return s, nil
+	return nil
 }
 
 // serverOptions returns what go-fuse is told; FUSE.md has the measurements.
@@ -178,10 +203,10 @@ func mountable(dir string) (string, error) {
 // kernel never sends one again. A POLL comes when a Go program opens a file of
 // the mount, and in this process it could wait for the very thread that is to
 // serve it (fuse/poll.go of go-fuse).
-func (s *Server) ready() error {
+func (m mountPoint) ready() error {
 	var fd int
 	err := retryEINTR(func() (err error) {
-		fd, err = unix.Open(s.at.path+"/.go-fuse-epoll-hack", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		fd, err = unix.Open(m.path+"/.go-fuse-epoll-hack", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		return err
 	})
 	if err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, fs.ErrNotExist) {
@@ -192,19 +217,23 @@ func (s *Server) ready() error {
 		_, _ = unix.Poll(poll, 0) // its answer does not matter
 		unix.Close(fd)
 	}
-	s.raiseReadAhead()
+	m.raiseReadAhead()
 	return nil
 }
 
 // raiseReadAhead makes the kernel send large READs. Only root may; without it
 // they are of 128 KiB.
-func (s *Server) raiseReadAhead() {
-	setting := "/sys/class/bdi/" + s.at.device + "/read_ahead_kb"
+func (m mountPoint) raiseReadAhead() {
+	setting := "/sys/class/bdi/" + m.device + "/read_ahead_kb"
 	_ = os.WriteFile(setting, []byte(readAheadKB), 0)
 }
 
 // Dir returns the mount point, as an absolute path without symbolic links.
-func (s *Server) Dir() string { return s.at.path }
+func (s *Server) Dir() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.at.path
+}
 
 // Wait returns when the file system has been unmounted, by whomever, and
 // nothing of it runs any more.
@@ -213,9 +242,19 @@ func (s *Server) Wait() { <-s.done }
 // Unmount unmounts the file system and waits for its end. While somebody uses
 // it, the error wraps ErrBusy. It is no error if it is unmounted already.
 func (s *Server) Unmount() error {
+	c, err := s.unmount()
+	if err == nil {
+		<-c.ended // which may wait for s.mu
+	}
+	return err
+}
+
+func (s *Server) unmount() (*connection, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	select {
-	case <-s.done:
-		return nil
+	case <-s.connection.ended:
+		return s.connection, nil
 	default:
 	}
 	m, isRoot, err := mountAt(s.at.path)
@@ -224,11 +263,7 @@ func (s *Server) Unmount() error {
 	} else if err == nil {
 		err = s.hidden()
 	}
-	if err != nil {
-		return err
-	}
-	s.Wait()
-	return nil
+	return s.connection, err
 }
 
 // hidden explains why the mount is not what its directory leads to.

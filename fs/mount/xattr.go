@@ -8,11 +8,11 @@ import (
 	"garret/fs/tree"
 )
 
-// absent is the answer for an attribute that occurs nowhere in the mount. In a
-// mount that cannot come to hold any it is ENOSYS, after which the kernel does
-// not ask again; else it is what makes ls and cp stop asking.
+// absent is the answer for an attribute that occurs nowhere in the mount. Where
+// there are none at all it is ENOSYS, after which the kernel does not ask again,
+// for any of them; else it is what makes ls stop asking.
 func (f *fileSystem) absent() fuse.Status {
-	if f.single != nil && f.fixed.none() {
+	if f.families().none() && (f.single != nil || f.list.deny()) {
 		return fuse.ENOSYS
 	}
 	return statusUnsupported
