@@ -105,7 +105,7 @@ type bufferList struct {
 const (
 	minBufferBits = 14
 	maxBufferBits = 24 // a stored frame has less than 16 MiB
-	maxIdle       = 12 << 20
+	maxIdle       = 10 << 20
 	slabBuffers   = 16
 )
 
