@@ -10,6 +10,12 @@ package mount
 //
 // It is called by old's own lister, which old waits for before it ends.
 func (s *Server) renew(old *fileSystem) {
+	s.mu.Lock()
+	replaced := s.connection != old.connection
+	s.mu.Unlock()
+	if replaced {
+		return // somebody is still in it
+	}
 	f, err := s.make(old.ctx)
 	if err == nil {
 		err = s.replace(old, f)
