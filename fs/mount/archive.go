@@ -75,8 +75,8 @@ type Options struct {
 	// the tree: full names ("security.capability") or what stands before a
 	// dot ("user", "security"). Nil means that it is not known, empty and not
 	// nil that there are none. Requests for attributes that occur nowhere in
-	// the mount are answered EOPNOTSUPP, after which ls and cp stop asking
-	// for them at every file.
+	// the mount are answered EOPNOTSUPP, after which ls stops asking for them
+	// at every file; where there are none at all, the kernel stops asking.
 	XattrFamilies []string
 
 	// Reachable says, when something could not be read, whether the archive
