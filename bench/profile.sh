@@ -7,6 +7,7 @@
 set -euo pipefail
 garret=$(realpath "${GARRET:-bin/garret}")
 [ $# = 1 ] || { sed -n '2,6s/^#[ \t]*//p' "$0"; exit 2; }
+command -v perf >/dev/null || { echo "perf is not installed (Debian: linux-perf)" >&2; exit 2; }
 source=$(realpath "$1")
 work=$(mktemp -d "${TMPFS:-/dev/shm}/garret-profile-XXXXXX")
 trap 'rm -rf "$work"' EXIT

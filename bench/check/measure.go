@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"garret/bench/internal/files"
 )
 
 // bench is one comparison.
@@ -59,7 +60,7 @@ func (b *bench) compare(ctx context.Context, garret, restic, source string) (rat
 				return 0, err
 			}
 		}
-		bytes, err := size(t.repo)
+		bytes, _, err := files.Count(t.repo)
 		if err != nil {
 			return 0, err
 		}
@@ -133,19 +134,4 @@ func loadAverage() string {
 	}
 	one, _, _ := strings.Cut(string(data), " ")
 	return one
-}
-
-// size adds up the files below a directory, bytes.
-func size(dir string) (n int64, err error) {
-	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil {
-			n += info.Size()
-		}
-		return err
-	})
-	return n, err
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"garret/bench/internal/files"
 	"garret/fs/compare"
 )
 
@@ -116,7 +117,7 @@ func (d *demo) snapshot(n int) (err error) {
 	if d.took[n], err = d.run("garret", "snapshot", "--stats", "--root", "src", "src"); err != nil {
 		return err
 	}
-	d.repo[n], err = size(d.path("repo"))
+	d.repo[n], _, err = files.Count(d.path("repo"))
 	return err
 }
 

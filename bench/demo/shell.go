@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -85,19 +84,4 @@ func (s *shell) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd.WaitDelay = 20 * time.Second
 	cmd.Dir, cmd.Env = s.dir, s.env
 	return cmd
-}
-
-// size adds up the files below a directory, bytes.
-func size(dir string) (n int64, err error) {
-	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil {
-			n += info.Size()
-		}
-		return err
-	})
-	return n, err
 }

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
+
+	"garret/bench/internal/files"
 )
 
 // bench is one run of all measurements.
@@ -43,17 +44,8 @@ func (b *bench) prepare(ctx context.Context, c *corpus) (*prepared, error) {
 	if err := c.make(ctx, b, p.native); err != nil {
 		return nil, err
 	}
-	err := filepath.WalkDir(p.native, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil {
-			p.size += info.Size()
-		}
-		return err
-	})
-	if err != nil {
+	var err error
+	if p.size, _, err = files.Count(p.native); err != nil {
 		return nil, err
 	}
 	for _, e := range os.Environ() {

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"garret/bench/internal/files"
 	"garret/bench/internal/memory"
 )
 
@@ -62,7 +63,7 @@ func (b *bench) run(ctx context.Context) (_ *found, err error) {
 		return nil, err
 	}
 	b.found = &found{Name: b.name, What: b.corpus.what, Costs: map[string]map[string][]cost{}, Sizes: map[string][2]int64{}}
-	if b.found.Bytes, b.found.Files, err = count(a); err != nil {
+	if b.found.Bytes, b.found.Files, err = files.Count(a); err != nil {
 		return nil, err
 	}
 	// Once more than counts: the first round warms up.
@@ -159,7 +160,7 @@ func (b *bench) through(ctx context.Context, t *tool, a, second string, counts b
 	if err := step(stepFirst, b.work(), t.snapshot(repo, "one")); err != nil {
 		return err
 	}
-	first, _, err := count(repo)
+	first, _, err := files.Count(repo)
 	if err != nil {
 		return err
 	}
@@ -171,7 +172,7 @@ func (b *bench) through(ctx context.Context, t *tool, a, second string, counts b
 	}
 	both, last := first, "two"
 	if second != "" {
-		before, _, err := count(repo)
+		before, _, err := files.Count(repo)
 		if err != nil {
 			return err
 		}
@@ -183,7 +184,7 @@ func (b *bench) through(ctx context.Context, t *tool, a, second string, counts b
 		if err := step(stepSecond, b.work(), t.snapshot(repo, last)); err != nil {
 			return err
 		}
-		if both, _, err = count(repo); err != nil {
+		if both, _, err = files.Count(repo); err != nil {
 			return err
 		}
 		both -= before
@@ -262,20 +263,4 @@ func (b *bench) mounted(ctx context.Context, t *tool, env []string, repo, last s
 		b.note(t.name, s.step, c, counts)
 	}
 	return nil
-}
-
-// count returns the bytes and the number of the files below a directory.
-func count(dir string) (bytes, files int64, err error) {
-	err = filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil {
-			bytes += info.Size()
-			files++
-		}
-		return err
-	})
-	return bytes, files, err
 }
