@@ -186,8 +186,8 @@ func TestLostAndFound(t *testing.T) {
 	faultSource(t, 3, source, 2<<20, 1<<20, 300<<10, 90<<10, 30<<10, 5000, 2000, 900, 200)
 	ids := []string{u.snapshot("--root", source, source).ID}
 	sources := []map[string][]byte{readFiles(t, source)}
-	const fresh = 2<<20 + 80<<10 + 3000
-	faultSource(t, 4, source, 2<<20, 80<<10, 3000)
+	second := []int{2 << 20, 80 << 10, 3000}
+	faultSource(t, 4, source, second...)
 	ids = append(ids, u.snapshot("--root", source, source).ID)
 	sources = append(sources, readFiles(t, source))
 
@@ -218,38 +218,39 @@ func TestLostAndFound(t *testing.T) {
 		}
 	}
 
-	affected := map[string]bool{} // files of the last snapshot
-	wantLost := func(when string) (bytes int) {
+	// It returns how much the last snapshot lost, and what the files have that lost it.
+	wantLost := func(when string) (bytes, inFiles int) {
 		t.Helper()
 		for i, id := range ids {
 			byCheck, byRestore := u.lostByCheck(id, exitDamaged), u.lostByRestore(id, sources[i])
 			if !slices.Equal(byCheck, byRestore) || len(byCheck) == 0 && i > 0 {
 				t.Errorf("%s, snapshot %d: check says\n  %v\nand a restored tree shows\n  %v", when, i, byCheck, byRestore)
 			}
-			bytes = 0
-			clear(affected)
-			for _, r := range byCheck {
+			bytes, inFiles = 0, 0
+			for j, r := range byCheck { // by path
 				bytes += r.length
-				affected[r.path] = true
+				if j == 0 || r.path != byCheck[j-1].path {
+					inFiles += len(sources[i][r.path])
+				}
 			}
 		}
-		return bytes
+		return bytes, inFiles
 	}
-	lost := wantLost("before the repair")
+	lost, inFiles := wantLost("before the repair")
 	cmd := u.command("repair", "--yes")
 	if out, err := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != exitDamaged {
 		t.Fatalf("repair: %v: %s", err, out)
 	}
-	if after := wantLost("after the repair"); after != lost {
+	if after, _ := wantLost("after the repair"); after != lost {
 		t.Errorf("%d bytes were lost before the repair, %d after it", lost, after)
 	}
 
 	again := u.snapshot("--root", source, source)
 	// Files are read from beginning to end; those of the second snapshot also when
 	// they were written too shortly before it.
-	most := fresh
-	for path := range affected {
-		most += len(sources[1][path])
+	most := inFiles
+	for _, size := range second {
+		most += size
 	}
 	if read := int(again.Totals.BytesRead); read < lost || read > most {
 		t.Errorf("the next snapshot reads %d bytes, of which %d were lost; files that lost some, and new ones, have %d", read, lost, most)

@@ -8,7 +8,8 @@ package mount
 // open, or stands in one of its directories, goes on in the old one until he is
 // done with it.
 //
-// It is called by old's own lister, which old waits for before it ends.
+// It is called by old's own lister, which old waits for before it ends: so the
+// server does not run out of connections, which would be its end, in between.
 func (s *Server) renew(old *fileSystem) {
 	s.mu.Lock()
 	replaced := s.connection != old.connection
