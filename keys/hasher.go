@@ -1,33 +1,18 @@
 package keys
 
-import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"hash"
-)
+import "garret/keys/multibuffer"
 
-// Hasher computes blob IDs. It is not for concurrent use: each goroutine
-// takes its own.
-type Hasher struct {
-	mac hash.Hash
-	sum [sha256.Size]byte
-}
+// Hasher computes blob IDs, HMAC-SHA-256 under a key per kind. It is not for
+// concurrent use: each goroutine takes its own. Sums, of several blobs, is up to
+// twice as fast as Sum of one.
+type Hasher = multibuffer.MAC
 
 // Hasher returns a hasher for the IDs of tree blobs or of data blobs. The
 // kinds have keys of their own, so that a file whose content is a tree page
 // never shares that page's ID.
 func (k *Put) Hasher(tree bool) *Hasher {
-	key := &k.shared.dataID
 	if tree {
-		key = &k.shared.treeID
+		return multibuffer.New(&k.shared.treeID)
 	}
-	return &Hasher{mac: hmac.New(sha256.New, key[:])}
-}
-
-// Sum returns the HMAC-SHA-256 of data. It does not allocate.
-func (h *Hasher) Sum(data []byte) [32]byte {
-	h.mac.Reset()
-	h.mac.Write(data)
-	h.mac.Sum(h.sum[:0])
-	return h.sum
+	return multibuffer.New(&k.shared.dataID)
 }

@@ -21,7 +21,7 @@ type frameWorker struct {
 }
 
 func (c *checker) newFrameWorker() *frameWorker {
-	return &frameWorker{c: c, hasher: &hasher{c.r.keys.Hasher(false), c.r.keys.Hasher(true)}}
+	return &frameWorker{c: c, hasher: c.r.hasher()}
 }
 
 // verify reads a run and verifies its frames and, where the pack's trailer is
@@ -151,24 +151,20 @@ func (w *frameWorker) openFrame(o *openedPack, f *placedFrame, sealed []byte) er
 		problems = append(problems, fmt.Errorf("frame %d: %w: it holds %d blobs, the directory says %d", f.ordinal, object.ErrDamaged, decoded.Len(), len(f.ids)))
 	}
 	verified := make([]atomic.Bool, decoded.Len())
-	h, good := w.hasher.data, int64(0)
-	if o.Kind == index.Tree {
-		h = w.hasher.tree
-	}
-	for i, id := range f.ids {
+	good := int64(0)
+	for i, ok := range w.hasher.verify(o.Kind, decoded, f.ids, f.at) {
 		n := i
 		if f.at != nil {
 			n = int(f.at[i])
 		}
-		data, ok := decoded.Blob(n)
-		if !ok || index.ID(h.Sum(data)) != id {
+		if !ok {
 			problems = append(problems, fmt.Errorf("frame %d: %w: the HMAC of its blob %d does not match", f.ordinal, object.ErrDamaged, n))
 			continue
 		}
 		good++
 		verified[n].Store(true)
 		if f.unlisted == nil || !f.unlisted[i] {
-			w.c.markSound(o.Kind, id)
+			w.c.markSound(o.Kind, f.ids[i])
 		}
 	}
 	w.c.countBlobs(o.packState, good)

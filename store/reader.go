@@ -36,8 +36,6 @@ type Reader struct {
 	sessions map[index.SessionID]*keys.Session
 	packs    map[index.PackID]uint64 // dense numbers, for cache keys
 
-	hashers sync.Pool
-
 	reloading sync.Mutex
 	have      map[SegmentID]bool
 	lease     *lease
@@ -88,7 +86,6 @@ func newReader(r *Repository, set *index.Set, cacheSize int64) (*Reader, error) 
 		packs:    make(map[index.PackID]uint64),
 		have:     make(map[SegmentID]bool),
 	}
-	rd.hashers.New = func() any { return &hasher{r.keys.Hasher(false), r.keys.Hasher(true)} }
 	rd.ahead = newReadahead(rd, cacheSize)
 	return rd, rd.frames.open(cacheSize)
 }
@@ -99,6 +96,10 @@ func (r *Reader) Problems() []error { return r.problems }
 
 // Index returns the mapped index.
 func (r *Reader) Index() *index.Set { return r.set }
+
+// ID returns a blob's name: what Session.ID says of it. It is safe for
+// concurrent use.
+func (r *Reader) ID(kind index.Kind, data []byte) index.ID { return r.repo.id(kind, data) }
 
 // Loads returns how many frames have been read and decoded.
 func (r *Reader) Loads() int64 { return r.loads.Load() }
@@ -210,13 +211,7 @@ func (r *Reader) blobIn(f *frame, id index.ID, at index.Location) ([]byte, error
 		return nil, fmt.Errorf("frame %d has no blob %d: %w", at.Frame, at.Blob, object.ErrDamaged)
 	}
 	if v := &f.verified[at.Blob]; !v.Load() {
-		h := r.hashers.Get().(*hasher)
-		defer r.hashers.Put(h)
-		sum := h.data
-		if at.Kind == index.Tree {
-			sum = h.tree
-		}
-		if index.ID(sum.Sum(data)) != id {
+		if r.repo.id(at.Kind, data) != id {
 			return nil, fmt.Errorf("blob %s: its HMAC does not match: %w", id.Short(), object.ErrDamaged)
 		}
 		v.Store(true)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync"
 
@@ -184,14 +183,14 @@ func (f storedFrame) blob(i int) int {
 
 // frameReader opens frames in memory that it uses again.
 type frameReader struct {
-	hasher hasher
+	hasher *hasher
 	buf    []byte
 	frame  pack.Frame
 	good   []bool
 }
 
 func (p *prover) newFrameReader() *frameReader {
-	return &frameReader{hasher: hasher{p.r.keys.Hasher(false), p.r.keys.Hasher(true)}}
+	return &frameReader{hasher: p.r.hasher()}
 }
 
 // open opens the frame that lies in a pack's data, and recomputes the HMACs of
@@ -213,14 +212,9 @@ func (w *frameReader) open(o pack.Opener, f storedFrame, data []byte) (frame *pa
 	if f.at == nil && w.frame.Len() != len(f.ids) {
 		return nil, 0, fmt.Errorf("frame %d: %w: it holds %d blobs, the directory says %d", f.ordinal, object.ErrDamaged, w.frame.Len(), len(f.ids))
 	}
-	h := w.hasher.data
-	if o.Kind == index.Tree {
-		h = w.hasher.tree
-	}
-	w.good = slices.Grow(w.good[:0], len(f.ids))[:len(f.ids)]
-	for i, id := range f.ids {
-		blob, ok := w.frame.Blob(f.blob(i))
-		if w.good[i] = ok && index.ID(h.Sum(blob)) == id; !w.good[i] {
+	w.good = w.hasher.verify(o.Kind, &w.frame, f.ids, f.at)
+	for _, good := range w.good {
+		if !good {
 			bad++
 		}
 	}

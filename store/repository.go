@@ -252,6 +252,8 @@ type Repository struct {
 	cache    *cache.Cache
 	problems []error
 
+	hashers sync.Pool // of *hasher
+
 	merging sync.Mutex // held while cached index segments are merged
 
 	mu    sync.Mutex
