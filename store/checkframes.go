@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 
 	"garret/index"
 	"garret/store/object"
@@ -139,7 +138,7 @@ func (w *frameWorker) openFrame(o *openedPack, f *placedFrame, sealed []byte) er
 		kept = newFrame()
 		defer kept.drop()
 		decoded = &kept.Frame
-		err = decoded.DecodeIn(plain, frameBuffer)
+		err = kept.decode(plain)
 	} else {
 		err = decoded.Decode(plain)
 	}
@@ -150,7 +149,6 @@ func (w *frameWorker) openFrame(o *openedPack, f *placedFrame, sealed []byte) er
 	if f.at == nil && decoded.Len() != len(f.ids) {
 		problems = append(problems, fmt.Errorf("frame %d: %w: it holds %d blobs, the directory says %d", f.ordinal, object.ErrDamaged, decoded.Len(), len(f.ids)))
 	}
-	verified := make([]atomic.Bool, decoded.Len())
 	good := int64(0)
 	for i, ok := range w.hasher.verify(o.Kind, decoded, f.ids, f.at) {
 		n := i
@@ -162,7 +160,9 @@ func (w *frameWorker) openFrame(o *openedPack, f *placedFrame, sealed []byte) er
 			continue
 		}
 		good++
-		verified[n].Store(true)
+		if kept != nil {
+			kept.ids[n].Store(&f.ids[i])
+		}
 		if f.unlisted == nil || !f.unlisted[i] {
 			w.c.markSound(o.Kind, f.ids[i])
 		}
@@ -172,7 +172,6 @@ func (w *frameWorker) openFrame(o *openedPack, f *placedFrame, sealed []byte) er
 		w.c.add(&w.c.result.DataBlobs, good)
 	}
 	if kept != nil {
-		kept.verified = verified
 		w.c.reader.frames.Set(w.c.reader.packNumber(o.ID)<<16|uint64(f.ordinal), kept, int64(kept.Size()))
 	}
 	return errors.Join(problems...)

@@ -11,15 +11,35 @@ import (
 	"garret/store/pack"
 )
 
-// frame is a decoded frame that knows which of its blobs have been verified, and
-// who uses its memory: when nobody does, it is used for another frame.
+// frame is a decoded frame that knows which IDs its blobs have been found to
+// have, and who uses its memory: when nobody does, it is used for another frame.
 type frame struct {
 	pack.Frame
-	verified []atomic.Bool
-	place    index.Location // of a frame that was loaded ahead
-	ahead    atomic.Bool    // nobody has asked for it yet
-	holders  atomic.Int32
-	release  func() // drop; made once, so that it costs nothing to hand out
+	ids     []atomic.Pointer[index.ID] // by ordinal; nil: not computed yet
+	place   index.Location             // the frame's
+	ahead   atomic.Bool                // nobody has asked for it yet
+	holders atomic.Int32
+	release func() // drop; made once, so that it costs nothing to hand out
+}
+
+// decode decodes a frame's plaintext.
+func (f *frame) decode(plain []byte) error {
+	if err := f.DecodeIn(plain, frameBuffer); err != nil {
+		return err
+	}
+	f.ids = make([]atomic.Pointer[index.ID], f.Len())
+	return nil
+}
+
+// verify notes which blobs have the IDs that the frame's blobs should have, in
+// order.
+func (f *frame) verify(h *hasher, kind index.Kind, ids []index.ID) {
+	ids = ids[:min(len(ids), f.Len())]
+	for i, good := range h.verify(kind, &f.Frame, ids, nil) {
+		if good {
+			f.ids[i].Store(&ids[i])
+		}
+	}
 }
 
 // newFrame returns an empty frame with one holder: the caller.

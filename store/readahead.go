@@ -5,6 +5,7 @@ import (
 	"io"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"garret/index"
 	"garret/store/object"
@@ -44,7 +45,7 @@ type follower struct {
 	cancel context.CancelFunc // for when the reader goes elsewhere
 
 	once   sync.Once
-	placed []pack.Placed // of all frames; empty where the pack does not say
+	placed atomic.Pointer[[]pack.Placed] // of all frames; empty where the pack does not say
 }
 
 // newReadahead returns the reader's, which does nothing if its cache would lose
@@ -114,15 +115,35 @@ func (a *readahead) follower(at index.Location) *follower {
 	return nil
 }
 
+// blobs returns the IDs of a frame's blobs, in order, where they are known: in
+// the packs in which readers are followed.
+func (a *readahead) blobs(at index.Location) []index.ID {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, f := range a.readers {
+		if f == nil || f.pack != at.Pack {
+			continue
+		}
+		if placed := f.placed.Load(); placed != nil && int(at.Frame) < len(*placed) {
+			return (*placed)[at.Frame].IDs
+		}
+	}
+	return nil
+}
+
 // load loads the frames that follow one. What fails is not lost: nobody has asked
 // for it, and who does is told.
 func (a *readahead) load(f *follower, at index.Location) {
 	a.mu.Lock()
 	ctx := f.ctx
 	a.mu.Unlock()
-	f.once.Do(func() { f.placed = a.directory(ctx, at) })
-	for n := int(at.Frame) + 1; n <= int(at.Frame)+aheadFrames && n < len(f.placed) && ctx.Err() == nil; n++ {
-		p := f.placed[n]
+	f.once.Do(func() {
+		placed := a.directory(ctx, at)
+		f.placed.Store(&placed)
+	})
+	placed := *f.placed.Load()
+	for n := int(at.Frame) + 1; n <= int(at.Frame)+aheadFrames && n < len(placed) && ctx.Err() == nil; n++ {
+		p := placed[n]
 		at := index.Location{Pack: at.Pack, Kind: at.Kind, Offset: p.Offset, Length: p.Length, Frame: uint16(n)}
 		a.r.loadAhead(ctx, at, p.IDs)
 	}
@@ -176,16 +197,7 @@ func (r *Reader) loadAhead(ctx context.Context, at index.Location, ids []index.I
 	l = &load{done: make(chan struct{}), err: errAbandoned, ahead: true}
 	r.loading[key] = l
 	r.mu.Unlock()
-	r.lead(ctx, l, key, at)
-	if l.err != nil {
-		return
-	}
-	defer l.frame.drop()
-	h := r.repo.hasher()
-	defer r.repo.hashers.Put(h)
-	for i, good := range h.verify(at.Kind, &l.frame.Frame, ids[:min(len(ids), l.frame.Len())], nil) {
-		if good {
-			l.frame.verified[i].Store(true)
-		}
+	if r.lead(ctx, l, key, at, ids); l.err == nil {
+		l.frame.drop()
 	}
 }

@@ -210,11 +210,16 @@ func (r *Reader) blobIn(f *frame, id index.ID, at index.Location) ([]byte, error
 	if !ok {
 		return nil, fmt.Errorf("frame %d has no blob %d: %w", at.Frame, at.Blob, object.ErrDamaged)
 	}
-	if v := &f.verified[at.Blob]; !v.Load() {
-		if r.repo.id(at.Kind, data) != id {
-			return nil, fmt.Errorf("blob %s: its HMAC does not match: %w", id.Short(), object.ErrDamaged)
-		}
-		v.Store(true)
+	has := f.ids[at.Blob].Load()
+	if has == nil {
+		sum := r.repo.id(at.Kind, data)
+		has = &sum
+		f.ids[at.Blob].Store(has)
+	}
+	// Where a blob lies is what an index says, which another client may have
+	// written: what was found to be one blob is not taken for another.
+	if *has != id {
+		return nil, fmt.Errorf("blob %s: its HMAC does not match: %w", id.Short(), object.ErrDamaged)
 	}
 	return data, nil
 }
@@ -245,7 +250,7 @@ func (r *Reader) frame(ctx context.Context, at index.Location) (*frame, error) {
 		}
 		r.mu.Unlock()
 		if !others {
-			r.lead(ctx, l, key, at)
+			r.lead(ctx, l, key, at, r.ahead.blobs(at))
 			if l.err == nil {
 				r.ahead.follow(at)
 			}
@@ -269,8 +274,9 @@ func (r *Reader) frame(ctx context.Context, at index.Location) (*frame, error) {
 // errAbandoned is what the others get of a load that panicked.
 var errAbandoned = errors.New("the frame was not loaded: the program is at fault")
 
-// lead loads a frame for everybody who waits for l.
-func (r *Reader) lead(ctx context.Context, l *load, key uint64, at index.Location) {
+// lead loads a frame for everybody who waits for l. Where it is known which blobs
+// are in it, they are verified: all at once takes half the time of one by one.
+func (r *Reader) lead(ctx context.Context, l *load, key uint64, at index.Location, ids []index.ID) {
 	defer func() {
 		r.mu.Lock()
 		delete(r.loading, key)
@@ -284,6 +290,11 @@ func (r *Reader) lead(ctx context.Context, l *load, key uint64, at index.Locatio
 	if l.frame, l.err = r.load(ctx, at, !l.ahead); l.err == nil {
 		l.frame.place = at
 		l.frame.ahead.Store(l.ahead)
+		if len(ids) > 0 {
+			h := r.repo.hasher()
+			l.frame.verify(h, at.Kind, ids)
+			r.repo.hashers.Put(h)
+		}
 		r.frames.Set(key, l.frame, int64(l.frame.Size()))
 	}
 }
@@ -337,11 +348,10 @@ func (r *Reader) decode(opener pack.Opener, at index.Location, sealed []byte) (*
 		return nil, fmt.Errorf("frame %d: %w", at.Frame, err)
 	}
 	f := newFrame()
-	if err := f.DecodeIn(plain, frameBuffer); err != nil {
+	if err := f.decode(plain); err != nil {
 		f.drop()
 		return nil, fmt.Errorf("frame %d: %w", at.Frame, err)
 	}
-	f.verified = make([]atomic.Bool, f.Len())
 	r.loads.Add(1)
 	return f, nil
 }

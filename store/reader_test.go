@@ -2,12 +2,14 @@ package store
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
 
 	"garret/index"
+	"garret/store/object"
 )
 
 // Who reads through more than the cache holds has every frame decoded once,
@@ -161,5 +163,51 @@ func TestLoansAreStable(t *testing.T) {
 	readers.Wait()
 	if n := rd.Loads(); n < 20 {
 		t.Errorf("only %d frames came and went", n)
+	}
+}
+
+// An index that names one blob's place as another's is not believed, whether or
+// not the blob that lies there has been found to be sound.
+func TestNoBlobForAnother(t *testing.T) {
+	b, blobs := withParity(t)
+	rd, err := openTestRepository(t, b).NewReader(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rd.Close(t.Context())
+	rd.ahead.close()
+	id, other := blobs[0].id, index.ID{1}
+	var at index.Location
+	rd.set.Lookup(id, func(found index.Location) bool { at = found; return false })
+	f, err := rd.load(t.Context(), at, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.drop()
+	refused := func(when string) {
+		t.Helper()
+		if _, err := rd.blobIn(f, other, at); !errors.Is(err, object.ErrDamaged) {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	refused("before its HMAC is known")
+	if _, err := rd.blobIn(f, id, at); err != nil {
+		t.Fatal(err)
+	}
+	refused("when it was found to be the one")
+
+	if f, err = rd.load(t.Context(), at, true); err != nil {
+		t.Fatal(err)
+	}
+	defer f.drop()
+	ids := make([]index.ID, f.Len())
+	ids[at.Blob] = other
+	f.verify(rd.repo.hasher(), at.Kind, ids)
+	refused("when the directory says so, too")
+	ids[at.Blob] = id
+	f.verify(rd.repo.hasher(), at.Kind, ids)
+	refused("when the directory knows better")
+	if _, err := rd.blobIn(f, id, at); err != nil {
+		t.Error(err)
 	}
 }
