@@ -17,6 +17,7 @@ type dryStore struct{ set *index.Set }
 var errDryRun = errors.New("a dry run stores nothing")
 
 func (dryStore) ID(index.Kind, []byte) index.ID       { return index.ID{} }
+func (dryStore) IDs(index.Kind, []index.ID, [][]byte) {}
 func (s dryStore) Has(_ index.Kind, id index.ID) bool { return s.set.Has(id) }
 func (dryStore) Put(context.Context, index.Kind, index.ID, []byte) (bool, error) {
 	return false, errDryRun

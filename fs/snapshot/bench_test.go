@@ -28,6 +28,12 @@ type sinkStore struct {
 
 func (s *sinkStore) ID(_ index.Kind, data []byte) index.ID { return sha256.Sum256(data) }
 
+func (s *sinkStore) IDs(kind index.Kind, ids []index.ID, blobs [][]byte) {
+	for i, blob := range blobs {
+		ids[i] = s.ID(kind, blob)
+	}
+}
+
 func (s *sinkStore) Has(_ index.Kind, id index.ID) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

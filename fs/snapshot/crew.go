@@ -22,38 +22,48 @@ func newCrew(readers int) *crew {
 	return c
 }
 
-// hashing is a chunk whose ID another reader works out.
+// together is how many chunks of a file are hashed at once. It takes two for
+// the store to be fast; with more, less time goes by in which one is left.
+const together = 4
+
+// hashing is chunks of a file whose IDs another reader works out.
 type hashing struct {
-	store Store
-	data  []byte // in the ring of the reader that asked, until assemble has it
-	id    index.ID
-	done  chan struct{}
+	store  Store
+	n      int
+	chunks [together][]byte // in the ring of the reader that asked, until assemble has them
+	ids    [together]index.ID
+	done   chan struct{}
 }
 
 func (h *hashing) run() {
-	h.id = h.store.ID(index.Data, h.data)
+	h.store.IDs(index.Data, h.ids[:h.n], h.chunks[:h.n])
 	close(h.done)
 }
 
-// wait returns the ID, for assemble.
-func (h *hashing) wait(ctx context.Context) (index.ID, error) {
+// wait returns the ID of a chunk, for assemble.
+func (h *hashing) wait(ctx context.Context, i int) (index.ID, error) {
 	select {
 	case <-h.done:
-		return h.id, nil
+		return h.ids[i], nil
 	case <-ctx.Done():
 		return index.ID{}, ctx.Err()
 	}
 }
 
-// minHelp is the smallest chunk that is worth being handed over, bytes.
+// minHelp is the least that is worth being handed over, bytes.
 const minHelp = 64 << 10
 
-// offer hands a chunk to a reader that waits. It returns nil when none does.
-func (c *crew) offer(s Store, data []byte) *hashing {
-	if c == nil || len(data) < minHelp {
+// offer hands chunks to a reader that waits. It returns nil when none does.
+func (c *crew) offer(s Store, chunks [][]byte) *hashing {
+	size := 0
+	for _, chunk := range chunks {
+		size += len(chunk)
+	}
+	if c == nil || size < minHelp {
 		return nil
 	}
-	h := &hashing{store: s, data: data, done: make(chan struct{})}
+	h := &hashing{store: s, n: len(chunks), done: make(chan struct{})}
+	copy(h.chunks[:], chunks)
 	select {
 	case c.help <- h:
 		return h

@@ -72,6 +72,7 @@ type entry struct {
 type piece struct {
 	part    tree.Part
 	hashing *hashing // who works out part.ID, or nil when it is known
+	nth     int      // of the chunks in hashing
 	data    []byte   // in ring
 	large   bool     // it is of a large file, as the reader knows it now
 	ring    *ring

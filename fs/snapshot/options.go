@@ -15,6 +15,8 @@ import (
 type Store interface {
 	// ID returns the ID of a blob. It is safe for concurrent use.
 	ID(kind index.Kind, data []byte) index.ID
+	// IDs sets ids[i] to the ID of blobs[i]. It is safe for concurrent use.
+	IDs(kind index.Kind, ids []index.ID, blobs [][]byte)
 	// Has reports whether a blob is stored where it can be relied on. It is
 	// safe for concurrent use.
 	Has(kind index.Kind, id index.ID) bool

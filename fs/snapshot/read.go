@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"garret/chunking"
 	"garret/fs/source"
 	"garret/fs/tree"
 	"garret/index"
@@ -33,6 +34,10 @@ type reader struct {
 	ring     *ring
 	max      int    // largest chunk, bytes
 	reread   uint64 // largest file that is read again, bytes
+
+	// Of cut, used again.
+	chunks [together][]byte
+	ids    [together]index.ID
 }
 
 // newReader returns a reader with a ring of that many bytes, two chunks at
@@ -221,8 +226,8 @@ func (r *reader) small(ctx context.Context, e *entry, f file) (done, holes bool,
 	}
 	chunker := r.o.Chunker.For(buf[:n])
 	for off := 0; off < n; {
-		k := chunker.Cut(buf[off:n])
-		if err := r.chunk(ctx, e, buf[off:off+k]); err != nil {
+		k, err := r.cut(ctx, e, chunker, buf[off:n], 1)
+		if err != nil {
 			return false, false, err
 		}
 		off += k
@@ -249,12 +254,34 @@ func hasHole(f file, size int) bool {
 	return err == io.EOF || err == nil && (start > 0 || end < int64(size))
 }
 
-// chunk sends the next chunk of a file: data, at the ring's head.
-func (r *reader) chunk(ctx context.Context, e *entry, data []byte) error {
-	p := piece{part: tree.Part{Length: uint64(len(data))}, data: data, ring: r.ring, large: e.special || e.stat.Size >= tree.LargeFile}
-	if p.hashing = r.crew.offer(r.o.Store, data); p.hashing == nil {
-		p.part.ID = r.o.Store.ID(index.Data, data)
+// cut sends the next chunks of a file: data, at the ring's head, of which enough
+// bytes are needed for a cut to be where it is in the whole file. It returns how
+// many bytes they are; those that follow stay at the ring's head.
+func (r *reader) cut(ctx context.Context, e *entry, by *chunking.Chunker, data []byte, enough int) (used int, err error) {
+	chunks := r.chunks[:0]
+	for len(chunks) < together && len(data)-used >= enough {
+		k := by.Cut(data[used:])
+		chunks = append(chunks, data[used:used+k])
+		used += k
 	}
-	p.release = r.ring.commit(len(data))
-	return r.send(ctx, e, p)
+	ids := r.ids[:len(chunks)]
+	hashing := r.crew.offer(r.o.Store, chunks)
+	if hashing == nil {
+		r.o.Store.IDs(index.Data, ids, chunks)
+	}
+	for i, chunk := range chunks {
+		err = r.send(ctx, e, piece{
+			part:    tree.Part{Length: uint64(len(chunk)), ID: ids[i]},
+			hashing: hashing,
+			nth:     i,
+			data:    chunk,
+			large:   e.special || e.stat.Size >= tree.LargeFile,
+			ring:    r.ring,
+			release: r.ring.commit(len(chunk)),
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return used, nil
 }

@@ -98,7 +98,7 @@ func (a *assembler) linked(e *entry) bool {
 func (a *assembler) piece(ctx context.Context, e *entry, p *piece) error {
 	if p.hashing != nil {
 		var err error
-		if p.part.ID, err = p.hashing.wait(ctx); err != nil {
+		if p.part.ID, err = p.hashing.wait(ctx, p.nth); err != nil {
 			return err
 		}
 	}

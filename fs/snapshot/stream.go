@@ -151,8 +151,12 @@ func (s *stream) data(ctx context.Context, end uint64) (more bool, err error) {
 			s.choose(buf[:have])
 		}
 		enough = s.chunker.Params().Max
-		k := s.chunker.Cut(buf[:have])
-		if err := s.r.chunk(ctx, s.e, buf[:k]); err != nil {
+		least := enough
+		if !more || stop {
+			least = 1 // no more will come
+		}
+		k, err := s.r.cut(ctx, s.e, s.chunker, buf[:have], least)
+		if err != nil {
 			return false, err
 		}
 		have -= k

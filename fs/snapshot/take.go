@@ -155,7 +155,7 @@ func (a *assembler) beginning(ctx context.Context, e *entry) error {
 			break
 		}
 		if p.hashing != nil {
-			if _, err := p.hashing.wait(ctx); err != nil {
+			if _, err := p.hashing.wait(ctx, p.nth); err != nil {
 				return err
 			}
 		}
