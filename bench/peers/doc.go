@@ -13,7 +13,9 @@
 // of B, restore, check of every byte, copy out of the mount. Whole processes are
 // measured: wall time, processor time, and the peak of memory that is their own.
 // Everything is encrypted, compressed with zstd, and lies on a tmpfs. What a run
-// has left is deleted between the runs, outside of what is timed.
+// has left is deleted between the runs, outside of what is timed. A virtual
+// machine is kept from giving free memory back to its host meanwhile, where root
+// may say so.
 //
 // The results are kept as JSON, from which -render makes tables and plots anew.
 package main

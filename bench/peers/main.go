@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"garret/bench/internal/memory"
 )
 
 // options is what the command line says.
@@ -83,6 +85,7 @@ func measureAll(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer memory.Keep()()
 	r := &results{Machine: machine(ctx), Runs: o.runs, Scale: o.scale}
 	tools := r.installed(ctx, strings.Split(o.tools, ","), o.program)
 	for _, name := range strings.Split(o.only, ",") {
