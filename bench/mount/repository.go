@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"garret/bench/internal/files"
+	"garret/bench/internal/memory"
 )
 
 // bench is one run of all measurements.
@@ -78,13 +79,9 @@ func (p *prepared) garret(ctx context.Context, args ...string) error {
 // elsewhere copies the files to a tmpfs of their own, until end is called.
 func (p *prepared) elsewhere(ctx context.Context) (dir string, end func() error, err error) {
 	at := filepath.Join(filepath.Dir(p.native), "apart")
-	if err := os.Mkdir(at, 0o755); err != nil {
+	if end, err = memory.Tmpfs(at); err != nil {
 		return "", nil, err
 	}
-	if err := syscall.Mount("none", at, "tmpfs", 0, ""); err != nil {
-		return "", nil, fmt.Errorf("mount a tmpfs: %w", err)
-	}
-	end = func() error { return errors.Join(syscall.Unmount(at, 0), os.Remove(at)) }
 	dir = filepath.Join(at, "native")
 	if out, err := exec.CommandContext(ctx, "cp", "-a", p.native, dir).CombinedOutput(); err != nil {
 		return "", nil, errors.Join(fmt.Errorf("cp: %w\n%s", err, out), end())

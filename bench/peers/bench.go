@@ -35,6 +35,7 @@ const (
 	stepFind    = "find in the mount"
 	stepCopy    = "copy out of the mount"
 	nativeCopy  = "cp -a"
+	nativeCross = "cp -a to another tmpfs"
 	nativeFind  = "find -printf"
 	nativeLs    = "find -ls"
 )
@@ -127,7 +128,30 @@ func (b *bench) natively(ctx context.Context, a string, counts bool) error {
 		}
 		b.note(native, s.step, c, counts)
 	}
-	return os.RemoveAll(out)
+	if err := os.RemoveAll(out); err != nil || !b.corpus.mount {
+		return err
+	}
+	return b.across(ctx, a, counts)
+}
+
+// across measures what a copy takes whose source and destination are two file
+// systems, as they are for one out of a mount: cp cannot have the kernel do it
+// then. It needs root; without, it is left out.
+func (b *bench) across(ctx context.Context, a string, counts bool) (err error) {
+	at := filepath.Join(b.dir, "apart")
+	end, err := memory.Tmpfs(at)
+	if errors.Is(err, syscall.EPERM) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, end()) }()
+	c, err := b.timed(ctx, command{args: []string{"cp", "-a", a, filepath.Join(at, "copy")}})
+	if err == nil {
+		b.note(native, nativeCross, c, counts)
+	}
+	return err
 }
 
 // through takes a tool through all steps.

@@ -7,9 +7,11 @@
 package memory
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 )
 
 // reporting is the order of the smallest free block that is given back. Linux
@@ -29,6 +31,18 @@ func Keep() (end func()) {
 		}
 	}
 	return func() {}
+}
+
+// Tmpfs mounts a tmpfs of its own on a new directory until end is called, which
+// removes both. It needs root.
+func Tmpfs(at string) (end func() error, err error) {
+	if err := os.Mkdir(at, 0o755); err != nil {
+		return nil, err
+	}
+	if err := syscall.Mount("none", at, "tmpfs", 0, ""); err != nil {
+		return nil, errors.Join(fmt.Errorf("mount a tmpfs: %w", err), os.Remove(at))
+	}
+	return func() error { return errors.Join(syscall.Unmount(at, 0), os.Remove(at)) }, nil
 }
 
 // Touch has the machine hold so many bytes of free memory, by filling a file in
