@@ -42,9 +42,10 @@ type connection struct {
 
 // Numbers of requests (linux/fuse.h) that go-fuse has no names for.
 const (
-	opRead      = 15
-	opInit      = 26
-	opInterrupt = 36
+	opRead        = 15
+	opInit        = 26
+	opInterrupt   = 36
+	opReadDirPlus = 44
 )
 
 const (

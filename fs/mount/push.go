@@ -15,6 +15,10 @@ import (
 // READ that the kernel has not even sent, because too many are under way. So it
 // begins when the READ that led to it has been answered, holds nothing that any
 // answer needs, and stores forward only, in the order of positions.
+//
+// Who lists a directory and then reads its files, as cp and tar do, will do the
+// same with the next one: its files are handed over as soon as it has been listed
+// to its end, which is when the kernel knows them.
 const (
 	pushLargest = 128 << 10 // bytes of a file that is pushed, or leads to it
 	pushBytes   = 1 << 20   // pushed at once
@@ -22,6 +26,7 @@ const (
 	pushMost    = 128       // when the reader has gone on where that ended
 	pushGap     = 8         // positions that may lie between one run and the next
 	pushRuns    = 64        // directories whose readers are remembered
+	pushListed  = 16        // directories pushed when listed, until it is seen again that they are read
 )
 
 // pusher remembers how far the files of directories have been pushed.
@@ -31,6 +36,9 @@ type pusher struct {
 	// Where the last run of a reader who left nothing out ended: who begins
 	// there goes through the whole tree.
 	follows uint64
+
+	listed uint64 // node ID of the directory listed last, if nothing was pushed then
+	credit int    // directories that are pushed when listed
 }
 
 // run is a stretch of a directory's files that the kernel was given.
@@ -41,10 +49,31 @@ type run struct {
 	active      bool   // being pushed
 }
 
+// list notes that a directory has been listed to its end. It returns how many of
+// its files are to be pushed, if any; position is the directory's.
+func (p *pusher) list(dir, position uint64) (window int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := &p.runs[mix(dir)%pushRuns]
+	switch {
+	case r.active || r.dir == dir: // somebody has read in it before
+		return 0
+	case p.credit == 0:
+		p.listed = dir
+		return 0
+	}
+	p.credit--
+	*r = run{dir: dir, begin: position, window: pushMost, active: true}
+	return r.window
+}
+
 // claim decides how many files after position are to be pushed, if any.
 func (p *pusher) claim(dir, position uint64) (window int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.listed == dir {
+		p.listed, p.credit = 0, pushListed
+	}
 	r := &p.runs[mix(dir)%pushRuns]
 	switch {
 	case r.active:
@@ -88,31 +117,66 @@ func (f *fileSystem) push(t *openTree, e view.Entry) {
 	if window == 0 {
 		return
 	}
-	next := e.Pos + 1
-	defer func() { f.pusher.release(dir, next) }()
-	bytes := 0
-	var loan view.Loan
+	p := pushing{f: f, t: t, window: window, next: e.Pos + 1}
+	defer func() { f.pusher.release(dir, p.next) }()
 	// What fails here is not lost: nobody has asked for it.
-	_ = t.After(f.ctx, e, func(sibling view.Entry) bool {
-		next = sibling.Pos
-		if window--; window < 0 || bytes >= pushBytes || f.ctx.Err() != nil {
-			return false
-		}
-		if sibling.Type != tree.Regular || sibling.Size == 0 || sibling.Size > pushLargest {
-			next++
-			return true
-		}
-		if !t.Held(sibling, &loan) {
-			return false
-		}
-		defer loan.Return()
-		if !f.store(t.nodeID(sibling.Pos), loan.Pieces) {
-			return false // most likely the kernel does not know it
-		}
-		bytes += int(sibling.Size)
-		next++
+	_ = t.After(f.ctx, e, p.file)
+}
+
+// endOfList pushes a directory's files, if those of others were read after they
+// had been listed. The READDIRPLUS that found the end must have been answered;
+// handOff is called if it takes long.
+func (f *fileSystem) endOfList(dir uint64, handOff func()) {
+	if !f.connection.canStore() || f.isSynthetic(dir) {
+		return
+	}
+	_, position := splitTree(dir)
+	window := f.pusher.list(dir, position)
+	if window == 0 {
+		return
+	}
+	handOff()
+	p := pushing{f: f, window: window, next: position + 1}
+	defer func() { f.pusher.release(dir, p.next) }()
+	t, e, status := f.entry(f.ctx, dir)
+	if !status.Ok() {
+		return
+	}
+	p.t = t
+	_ = t.List(f.ctx, e, 0, func(_ uint64, child view.Entry) bool { return p.file(child) })
+}
+
+// pushing is a push under way.
+type pushing struct {
+	f      *fileSystem
+	t      *openTree
+	window int    // files that may still be pushed
+	bytes  int    // pushed
+	next   uint64 // position of the first file that was not pushed
+	loan   view.Loan
+}
+
+// file pushes a file, as far as it is in memory. It returns false when the push
+// ends before it.
+func (p *pushing) file(e view.Entry) bool {
+	p.next = e.Pos
+	if p.window--; p.window < 0 || p.bytes >= pushBytes || p.f.ctx.Err() != nil {
+		return false
+	}
+	if e.Type != tree.Regular || e.Size == 0 || e.Size > pushLargest {
+		p.next++
 		return true
-	})
+	}
+	if !p.t.Held(e, &p.loan) {
+		return false
+	}
+	defer p.loan.Return()
+	if !p.f.store(p.t.nodeID(e.Pos), p.loan.Pieces) {
+		return false // most likely the kernel does not know it
+	}
+	p.bytes += int(e.Size)
+	p.next++
+	return true
 }
 
 // store puts a whole file into the kernel's cache.

@@ -100,13 +100,16 @@ func (w *worker) request(n int) {
 
 // delegate has go-fuse serve a request.
 func (w *worker) delegate(n int) {
-	unique := w.header().Unique
+	unique, opcode, node := w.header().Unique, w.header().Opcode, w.header().NodeId
 	answered, status := w.c.protocol.HandleRequest([][]byte{w.in[:n]}, [][]byte{w.out})
 	switch {
 	case !status.Ok():
 		w.fail(unique, status)
 	case answered > 0:
 		w.send(w.out[:answered])
+		if opcode == opReadDirPlus && answered == int(unsafe.Sizeof(w.reply)) {
+			w.c.f.endOfList(node, func() { w.c.handOff(unique) })
+		}
 	}
 }
 
