@@ -149,6 +149,10 @@ func (w *frameWorker) openFrame(o *openedPack, f *placedFrame, sealed []byte) er
 	if f.at == nil && decoded.Len() != len(f.ids) {
 		problems = append(problems, fmt.Errorf("frame %d: %w: it holds %d blobs, the directory says %d", f.ordinal, object.ErrDamaged, decoded.Len(), len(f.ids)))
 	}
+	var ids []index.ID
+	if kept != nil {
+		ids = slices.Clone(f.ids)
+	}
 	good := int64(0)
 	for i, ok := range w.hasher.verify(o.Kind, decoded, f.ids, f.at) {
 		n := i
@@ -161,7 +165,7 @@ func (w *frameWorker) openFrame(o *openedPack, f *placedFrame, sealed []byte) er
 		}
 		good++
 		if kept != nil {
-			kept.ids[n].Store(&f.ids[i])
+			kept.ids[n].Store(&ids[i])
 		}
 		if f.unlisted == nil || !f.unlisted[i] {
 			w.c.markSound(o.Kind, f.ids[i])
@@ -172,7 +176,8 @@ func (w *frameWorker) openFrame(o *openedPack, f *placedFrame, sealed []byte) er
 		w.c.add(&w.c.result.DataBlobs, good)
 	}
 	if kept != nil {
-		w.c.reader.frames.Set(w.c.reader.packNumber(o.ID)<<16|uint64(f.ordinal), kept, int64(kept.Size()))
+		key := w.c.reader.frameKey(index.Location{Pack: o.ID, Kind: o.Kind, Frame: f.ordinal})
+		w.c.reader.frames.Set(key, kept, kept.cost())
 	}
 	return errors.Join(problems...)
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"container/list"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -16,7 +17,7 @@ import (
 type frame struct {
 	pack.Frame
 	ids     []atomic.Pointer[index.ID] // by ordinal; nil: not computed yet
-	place   index.Location             // the frame's
+	place   index.Location             // the frame's; not of those that check keeps
 	ahead   atomic.Bool                // nobody has asked for it yet
 	holders atomic.Int32
 	release func() // drop; made once, so that it costs nothing to hand out
@@ -31,10 +32,13 @@ func (f *frame) decode(plain []byte) error {
 	return nil
 }
 
+// cost is the memory that a frame takes, bytes.
+func (f *frame) cost() int64 { return int64(f.Size() + f.Len()*(8+len(index.ID{}))) }
+
 // verify notes which blobs have the IDs that the frame's blobs should have, in
 // order.
 func (f *frame) verify(h *hasher, kind index.Kind, ids []index.ID) {
-	ids = ids[:min(len(ids), f.Len())]
+	ids = slices.Clone(ids[:min(len(ids), f.Len())]) // or those of the whole pack would stay
 	for i, good := range h.verify(kind, &f.Frame, ids, nil) {
 		if good {
 			f.ids[i].Store(&ids[i])

@@ -40,6 +40,7 @@ type readahead struct {
 // follower is what is known about who reads in one pack.
 type follower struct {
 	pack   index.PackID
+	kind   index.Kind
 	last   uint16 // frame asked for
 	ctx    context.Context
 	cancel context.CancelFunc // for when the reader goes elsewhere
@@ -89,7 +90,7 @@ func (a *readahead) follow(at index.Location) {
 // does not read on from where it was.
 func (a *readahead) follower(at index.Location) *follower {
 	for _, f := range a.readers {
-		if f == nil || f.pack != at.Pack {
+		if f == nil || f.pack != at.Pack || f.kind != at.Kind {
 			continue
 		}
 		before := f.last
@@ -105,7 +106,7 @@ func (a *readahead) follower(at index.Location) *follower {
 		f.ctx, f.cancel = context.WithCancel(a.ctx)
 		return nil
 	}
-	f := &follower{pack: at.Pack, last: at.Frame}
+	f := &follower{pack: at.Pack, kind: at.Kind, last: at.Frame}
 	f.ctx, f.cancel = context.WithCancel(a.ctx)
 	if old := a.readers[a.next]; old != nil {
 		old.cancel()
@@ -121,7 +122,7 @@ func (a *readahead) blobs(at index.Location) []index.ID {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, f := range a.readers {
-		if f == nil || f.pack != at.Pack {
+		if f == nil || f.pack != at.Pack || f.kind != at.Kind {
 			continue
 		}
 		if placed := f.placed.Load(); placed != nil && int(at.Frame) < len(*placed) {

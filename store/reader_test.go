@@ -210,4 +210,18 @@ func TestNoBlobForAnother(t *testing.T) {
 	if _, err := rd.blobIn(f, id, at); err != nil {
 		t.Error(err)
 	}
+
+	// Nor does it spoil the place for who knows its kind.
+	wrong := at
+	wrong.Kind = index.Data + index.Tree - at.Kind
+	if f, err = rd.frame(t.Context(), at); err != nil {
+		t.Fatal(err)
+	}
+	defer f.drop()
+	if _, err := rd.frame(t.Context(), wrong); !errors.Is(err, object.ErrDamaged) {
+		t.Errorf("a frame of another kind: %v", err)
+	}
+	if _, err := rd.Blob(t.Context(), at.Kind, id); err != nil {
+		t.Error(err)
+	}
 }

@@ -96,7 +96,7 @@ func BenchmarkRestore(b *testing.B) {
 	r.snapshot(filepath.Join(goRoot(b), "src"))
 	dir := memoryDir(b)
 	for b.Loop() {
-		reader, err := r.NewReader(b.Context(), readCache)
+		reader, err := r.NewReader(b.Context(), 0)
 		if err != nil {
 			b.Fatal(err)
 		}

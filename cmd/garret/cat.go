@@ -12,7 +12,7 @@ type catCmd struct {
 }
 
 func (c *catCmd) Run(ctx context.Context, a *app) (err error) {
-	o, err := a.openReader(ctx, readCache)
+	o, err := a.openReader(ctx, 0)
 	if err != nil {
 		return err
 	}

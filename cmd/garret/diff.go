@@ -54,7 +54,7 @@ func (c *diffCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	o, err := a.openReader(ctx, readCache)
+	o, err := a.openReader(ctx, 0)
 	if err != nil {
 		return err
 	}

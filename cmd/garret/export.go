@@ -32,7 +32,7 @@ func (c *exportCmd) Run(ctx context.Context, a *app) (err error) {
 	if c.File == "-" && term.IsTerminal(a.stdout) {
 		return errors.New("an archive is not written to a terminal; name a FILE, or send the output to a program")
 	}
-	o, err := a.openReader(ctx, readCache)
+	o, err := a.openReader(ctx, 0)
 	if err != nil {
 		return err
 	}

@@ -66,11 +66,6 @@ func (o *overwriteFlag) Decode(ctx *kong.DecodeContext) error {
 
 var damagedValues = map[string]restore.Damaged{"zero": restore.Zero, "skip": restore.Skip, "fail": restore.Fail}
 
-// readCache is the memory for decoded frames when files are read in order. Frames
-// follow in that order, too, but for what earlier files, or earlier snapshots,
-// hold as well: with half of it, a tenth of the frames is decoded twice.
-const readCache = 64 << 20
-
 // check refuses what does not go together.
 func (c *restoreCmd) check() error {
 	how := restore.Overwrite(c.Overwrite)
@@ -95,7 +90,7 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	o, err := a.openReader(ctx, readCache)
+	o, err := a.openReader(ctx, 0)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ type opened struct {
 const pageCache = 16 << 20
 
 // openReader opens the repository for reading, with cacheSize bytes for
-// decoded frames.
+// decoded frames, or store.DefaultReaderCache if that is 0.
 func (a *app) openReader(ctx context.Context, cacheSize int64) (*opened, error) {
 	limitMemory(0) // decoded data lies outside of the heap
 	r, err := a.open(ctx)

@@ -48,18 +48,18 @@ type blob struct {
 func New() *Store { return &Store{blobs: make(map[key]blob)} }
 
 // ID is the SHA-256 of the kind's byte and data.
-// IDs is ID of several blobs.
-func (s *Store) IDs(kind index.Kind, ids []index.ID, blobs [][]byte) {
-	for i, blob := range blobs {
-		ids[i] = s.ID(kind, blob)
-	}
-}
-
 func (s *Store) ID(kind index.Kind, data []byte) index.ID {
 	h := sha256.New()
 	h.Write([]byte{byte(kind)})
 	h.Write(data)
 	return index.ID(h.Sum(nil))
+}
+
+// IDs is ID of several blobs.
+func (s *Store) IDs(kind index.Kind, ids []index.ID, blobs [][]byte) {
+	for i, blob := range blobs {
+		ids[i] = s.ID(kind, blob)
+	}
 }
 
 // Has reports whether the blob is there and sound.
