@@ -1,6 +1,7 @@
 package mount
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -30,6 +31,9 @@ type connection struct {
 	reads    atomic.Int64 // READs, each of which somebody has waited for
 
 	ended chan struct{} // closed when nothing of it runs any more
+
+	ctx    context.Context // of what nobody waits for: ends with the kernel's side
+	cancel context.CancelFunc
 
 	leading atomic.Uint64 // the request that the leader serves; 0: it is reading, or has handed over
 	workers sync.WaitGroup
@@ -61,10 +65,12 @@ const (
 
 // newConnection serves f on an open /dev/fuse that has been mounted.
 func newConnection(f *fileSystem, fd int) *connection {
-	return &connection{
+	c := &connection{
 		f: f, fd: fd, protocol: fuse.NewProtocolServer(f, f.serverOptions()),
 		ended: make(chan struct{}), spare: make(chan chan struct{}, maxSpare), waiting: map[uint64]*request{},
 	}
+	c.ctx, c.cancel = context.WithCancel(f.ctx)
+	return c
 }
 
 // init answers the first request, in which kernel and server agree on what they
@@ -156,6 +162,7 @@ func (c *connection) interrupt(unique uint64) bool {
 
 // end interrupts everything that is under way, and lets the spare workers go.
 func (c *connection) end() {
+	c.cancel()
 	c.mu.Lock()
 	c.gone = true
 	for _, r := range c.waiting {

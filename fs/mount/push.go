@@ -13,8 +13,8 @@ import (
 //
 // Storing waits for the locks of the pages that it fills. They may be held by a
 // READ that the kernel has not even sent, because too many are under way. So it
-// begins when the READ that led to it has been answered, holds nothing that any
-// answer needs, and stores forward only, in the order of positions.
+// begins when the request that led to it has been answered, holds nothing that
+// any answer needs, and stores forward only, in the order of positions.
 //
 // Who lists a directory and then reads its files, as cp and tar do, will do the
 // same with the next one: its files are handed over as soon as it has been listed
@@ -44,26 +44,26 @@ type pusher struct {
 // run is a stretch of a directory's files that the kernel was given.
 type run struct {
 	dir         uint64 // node ID; 0: none
-	begin, next uint64 // positions: of the file that led to it, and of the first one not pushed
+	begin, next uint64 // positions: of its first file, and of the first one that is not in it
 	window      int    // files
 	active      bool   // being pushed
 }
 
 // list notes that a directory has been listed to its end. It returns how many of
-// its files are to be pushed, if any; position is the directory's.
-func (p *pusher) list(dir, position uint64) (window int) {
+// its files are to be pushed, if any.
+func (p *pusher) list(dir uint64) (window int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := &p.runs[mix(dir)%pushRuns]
 	switch {
-	case r.active || r.dir == dir: // somebody has read in it before
+	case r.active || r.dir == dir: // there is no room, or there was a run in it before
 		return 0
 	case p.credit == 0:
 		p.listed = dir
 		return 0
 	}
 	p.credit--
-	*r = run{dir: dir, begin: position, window: pushMost, active: true}
+	*r = run{dir: dir, window: pushMost, active: true}
 	return r.window
 }
 
@@ -96,13 +96,13 @@ func (p *pusher) claim(dir, position uint64) (window int) {
 	return r.window
 }
 
-// release ends what claim began; next is the position of the first file that was
-// not pushed.
-func (p *pusher) release(dir, next uint64) {
+// release ends what list or claim began, with the positions of the run's first
+// file and of the first one that is not in it.
+func (p *pusher) release(dir, begin, next uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if r := &p.runs[mix(dir)%pushRuns]; r.dir == dir {
-		r.next, r.active = next, false
+		r.begin, r.next, r.active = begin, next, false
 		if r.window == pushMost {
 			p.follows = next
 		}
@@ -117,50 +117,52 @@ func (f *fileSystem) push(t *openTree, e view.Entry) {
 	if window == 0 {
 		return
 	}
-	p := pushing{f: f, t: t, window: window, next: e.Pos + 1}
-	defer func() { f.pusher.release(dir, p.next) }()
+	p := pushing{f: f, t: t, window: window, begin: e.Pos, next: e.Pos + 1}
+	defer func() { f.pusher.release(dir, p.begin, p.next) }()
 	// What fails here is not lost: nobody has asked for it.
-	_ = t.After(f.ctx, e, p.file)
+	_ = t.After(f.connection.ctx, e, p.file)
 }
 
-// endOfList pushes a directory's files, if those of others were read after they
-// had been listed. The READDIRPLUS that found the end must have been answered;
-// handOff is called if it takes long.
-func (f *fileSystem) endOfList(dir uint64, handOff func()) {
+// endOfList notes that a directory has been listed to its end. It returns what is
+// to be done when the kernel has been told, or nil: to push the directory's files,
+// if those of others were read after they had been listed.
+func (f *fileSystem) endOfList(dir uint64) func() {
 	if !f.connection.canStore() || f.isSynthetic(dir) {
-		return
+		return nil
 	}
-	_, position := splitTree(dir)
-	window := f.pusher.list(dir, position)
+	window := f.pusher.list(dir)
 	if window == 0 {
-		return
+		return nil
 	}
-	handOff()
-	p := pushing{f: f, window: window, next: position + 1}
-	defer func() { f.pusher.release(dir, p.next) }()
-	t, e, status := f.entry(f.ctx, dir)
-	if !status.Ok() {
-		return
+	return func() {
+		p := pushing{f: f, window: window}
+		defer func() { f.pusher.release(dir, p.begin, p.next) }()
+		ctx := f.connection.ctx
+		t, e, status := f.entry(ctx, dir)
+		if !status.Ok() {
+			return
+		}
+		p.t, p.begin, p.next = t, e.Pos+1, e.Pos+1
+		_ = t.List(ctx, e, 0, func(_ uint64, child view.Entry) bool { return p.file(child) })
 	}
-	p.t = t
-	_ = t.List(f.ctx, e, 0, func(_ uint64, child view.Entry) bool { return p.file(child) })
 }
 
 // pushing is a push under way.
 type pushing struct {
 	f      *fileSystem
 	t      *openTree
-	window int    // files that may still be pushed
-	bytes  int    // pushed
-	next   uint64 // position of the first file that was not pushed
-	loan   view.Loan
+	window int // files that may still be pushed
+	bytes  int // pushed
+	// Positions of the run's first file and of the first one that is not in it.
+	begin, next uint64
+	loan        view.Loan
 }
 
 // file pushes a file, as far as it is in memory. It returns false when the push
 // ends before it.
 func (p *pushing) file(e view.Entry) bool {
 	p.next = e.Pos
-	if p.window--; p.window < 0 || p.bytes >= pushBytes || p.f.ctx.Err() != nil {
+	if p.window--; p.window < 0 || p.bytes >= pushBytes || p.f.connection.ctx.Err() != nil {
 		return false
 	}
 	if e.Type != tree.Regular || e.Size == 0 || e.Size > pushLargest {

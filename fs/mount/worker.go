@@ -107,10 +107,26 @@ func (w *worker) delegate(n int) {
 		w.fail(unique, status)
 	case answered > 0:
 		w.send(w.out[:answered])
-		if opcode == opReadDirPlus && answered == int(unsafe.Sizeof(w.reply)) {
-			w.c.f.endOfList(node, func() { w.c.handOff(unique) })
+		reply := (*fuse.OutHeader)(unsafe.Pointer(&w.out[0]))
+		if opcode == opReadDirPlus && reply.Status == 0 && answered == int(unsafe.Sizeof(*reply)) {
+			w.afterwards(unique, w.c.f.endOfList(node))
 		}
 	}
+}
+
+// afterwards does what a request leads to when it has been answered, if that is
+// not nil. It may wait for locks that requests hold which are still to be read.
+func (w *worker) afterwards(unique uint64, do func()) {
+	if do == nil {
+		return
+	}
+	w.c.handOff(unique)
+	defer func() {
+		if reason := recover(); reason != nil {
+			w.c.f.panicked(reason)
+		}
+	}()
+	do()
 }
 
 // read serves a READ.
@@ -130,11 +146,7 @@ func (w *worker) read(in *fuse.ReadIn) {
 	w.send(w.vector...)
 	clear(w.vector)
 	a.loan.Return()
-	if a.after != nil {
-		// It waits for locks that requests may hold which are still to be read.
-		w.c.handOff(unique)
-		a.after()
-	}
+	w.afterwards(unique, a.after)
 }
 
 // fail answers with an error.
