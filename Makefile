@@ -40,7 +40,7 @@ bench-peers: build
 
 # Every stage alone: medians and ranges of six runs, through benchstat.
 bench-micro:
-	$(GO) test -run '^$$' -bench . -benchtime 200ms -count 6 -timeout 60m ./chunking ./index ./keys ./fs/... ./store/... > bench/micro.txt
+	$(GO) test -run '^$$' -bench . -benchtime 200ms -count 6 -timeout 60m ./chunking ./index ./keys/... ./fs/... ./store/... > bench/micro.txt
 	$(GO) tool benchstat bench/micro.txt > bench/MICRO.txt
 
 # `garret check --read-data` beside restic's, on the same files.

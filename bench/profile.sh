@@ -20,7 +20,7 @@ function done() { if (stage == "" && any) stage = "other"; if (any) { count[stag
 function is(name) { if (stage == "") stage = name }
 /^[^ \t]/ || /^$/ { done(); next }
 { any = 1 }
-/sha256/ { is("HMAC-SHA-256 of blobs") }
+/sha256|keys\/multibuffer/ { is("HMAC-SHA-256 of blobs") }
 /argon2|keys\.warmHeap/ { is("key derivation") }
 /garret\/chunking/ { is("chunking") }
 /klauspost|garret\/store\/codec/ { is("compression, filter") }

@@ -270,16 +270,19 @@ func (r *reader) cut(ctx context.Context, e *entry, by *chunking.Chunker, data [
 		r.o.Store.IDs(index.Data, ids, chunks)
 	}
 	for i, chunk := range chunks {
-		err = r.send(ctx, e, piece{
-			part:    tree.Part{Length: uint64(len(chunk)), ID: ids[i]},
+		p := piece{
+			part:    tree.Part{Length: uint64(len(chunk))},
 			hashing: hashing,
 			nth:     i,
 			data:    chunk,
 			large:   e.special || e.stat.Size >= tree.LargeFile,
 			ring:    r.ring,
 			release: r.ring.commit(len(chunk)),
-		})
-		if err != nil {
+		}
+		if hashing == nil {
+			p.part.ID = ids[i]
+		}
+		if err := r.send(ctx, e, p); err != nil {
 			return 0, err
 		}
 	}

@@ -2,9 +2,11 @@
 
 package multibuffer
 
-// available reports whether the processor has the SHA extensions. All that have
-// them have SSSE3 and SSE4.1, which blocks uses too.
-var available = hasSHA()
+import "golang.org/x/sys/cpu"
+
+// available reports whether the processor has the SHA extensions, and what else
+// blocks uses.
+var available = cpu.X86.HasSSSE3 && cpu.X86.HasSSE41 && hasSHA()
 
 func hasSHA() bool
 

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // inBoth runs a test with what the processor has, and without.
@@ -78,14 +80,24 @@ func TestMany(t *testing.T) {
 	})
 }
 
-// Messages may begin at any address, and nothing beside them is read.
+// Messages may begin and end at any address, and nothing behind them is read.
 func TestUnaligned(t *testing.T) {
 	r := rand.NewChaCha8([32]byte{3})
 	key := [32]byte(random(r, 32))
 	m := New(&key)
-	memory := random(r, 4<<10)
-	for at := range 33 {
-		expect(t, m, &key, memory[at:at+1000:at+1000], memory[2*at:2*at+777], memory[len(memory)-at:])
+	page := unix.Getpagesize()
+	memory, err := unix.Mmap(-1, 0, 2*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Munmap(memory)
+	if err := unix.Mprotect(memory[page:], unix.PROT_NONE); err != nil {
+		t.Fatal(err)
+	}
+	memory = memory[:page]
+	r.Read(memory)
+	for n := range 4*blockSize + 1 {
+		expect(t, m, &key, memory[page-n:], memory[n:n+777], memory[page-n/2:])
 	}
 }
 

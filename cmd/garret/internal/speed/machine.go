@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"time"
 
 	"garret/chunking"
@@ -168,15 +169,41 @@ func (b *bench) chunking(thread int) (operation, error) {
 
 // ids hashes pieces of a chunk's average size.
 func (b *bench) ids(thread int) (operation, error) {
-	next, h := b.frames(thread), b.keys.Hasher(false)
-	avg := chunking.Default().Avg
+	next, h := b.frames(thread), hasher{mac: b.keys.Hasher(false)}
 	return func() (int, error) {
 		data := next()
-		for rest := data; len(rest) > 0; rest = rest[min(avg, len(rest)):] {
-			h.Sum(rest[:min(avg, len(rest))])
-		}
+		h.pieces(data)
 		return len(data), nil
 	}, nil
+}
+
+// hasher hashes several chunks at once, as a repository does.
+type hasher struct {
+	mac    *keys.Hasher
+	n      int
+	chunks [16][]byte
+	sums   [16][32]byte
+}
+
+// add hashes a chunk, sooner or later.
+func (h *hasher) add(chunk []byte) {
+	h.chunks[h.n] = chunk
+	if h.n++; h.n == len(h.chunks) {
+		h.flush()
+	}
+}
+
+func (h *hasher) flush() {
+	h.mac.Sums(h.sums[:h.n], h.chunks[:h.n])
+	h.n = 0
+}
+
+// pieces hashes a frame of chunks of the average size.
+func (h *hasher) pieces(frame []byte) {
+	for chunk := range slices.Chunk(frame, chunking.Default().Avg) {
+		h.add(chunk)
+	}
+	h.flush()
 }
 
 // compressed returns the sample's frames as a method stores them, of at least
@@ -354,15 +381,16 @@ func (b *bench) write(thread int) (operation, error) {
 		return nil, err
 	}
 	s, err := newSealer(b.keys.Suite())
-	next, hash := b.frames(thread), b.keys.Hasher(false)
+	next, h := b.frames(thread), hasher{mac: b.keys.Hasher(false)}
 	var out []byte
 	return func() (int, error) {
 		data := next()
 		for rest := data; len(rest) > 0; {
 			n := chunker.Cut(rest)
-			hash.Sum(rest[:n])
+			h.add(rest[:n])
 			rest = rest[n:]
 		}
+		h.flush()
 		var err error
 		if out, _, err = compressor.Append(out[:0], data); err != nil {
 			return 0, err
@@ -395,7 +423,7 @@ func (b *bench) read(thread int) (operation, error) {
 		}
 		frames[i] = storedFrame{s.seal(nil, stored), used, len(data)}
 	}
-	hash, avg := b.keys.Hasher(false), chunking.Default().Avg
+	h := hasher{mac: b.keys.Hasher(false)}
 	var opened []byte
 	out, i := make([]byte, frameSize), 0
 	return func() (int, error) {
@@ -405,9 +433,7 @@ func (b *bench) read(thread int) (operation, error) {
 		if opened, err = s.open(opened[:0], f.data); err == nil {
 			err = codec.Decompress(f.codec, out[:f.size], opened)
 		}
-		for rest := out[:f.size]; len(rest) > 0; rest = rest[min(avg, len(rest)):] {
-			hash.Sum(rest[:min(avg, len(rest))])
-		}
+		h.pieces(out[:f.size])
 		return f.size, err
 	}, nil
 }
