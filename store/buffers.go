@@ -187,12 +187,23 @@ func (l *bufferList) cool() {
 	f := &l.free[class]
 	b := pop(&f.warm)
 	l.idle -= cap(b)
-	_ = unix.Madvise(b[:cap(b)], unix.MADV_DONTNEED)
+	if pages := wholePages(b[:cap(b)]); len(pages) > 0 {
+		_ = unix.Madvise(pages, unix.MADV_DONTNEED)
+	}
 	f.cold = append(f.cold, b)
 }
 
-// bufferSize is a power of two and an eighth, whole pages: frames are powers of
-// two mostly, and what they become may be a little more.
+// wholePages returns the pages that lie in b whole. The kernel rounds lengths up:
+// it would clear what somebody has lent behind b, too.
+func wholePages(b []byte) []byte {
+	page := unix.Getpagesize()
+	before := -int(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) & (page - 1)
+	b = b[min(before, len(b)):]
+	return b[:len(b)&^(page-1)]
+}
+
+// bufferSize is a power of two and an eighth: frames are powers of two mostly, and
+// what they become may be a little more.
 func bufferSize(class int) int { return 9 << (minBufferBits - 3 + class) }
 
 // bufferClass is the index of the smallest size that holds n bytes.

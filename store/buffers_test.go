@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"testing"
 	"unsafe"
 )
@@ -47,5 +48,41 @@ func TestBufferList(t *testing.T) {
 	}
 	if free != len(l.known) {
 		t.Errorf("of %d buffers %d are free", len(l.known), free)
+	}
+}
+
+// What lies beside memory that is given back to the system stays as it is, also
+// where a buffer's end is not a page's.
+func TestCoolSparesNeighbours(t *testing.T) {
+	for class := range 4 {
+		var l bufferList
+		lent := make([][]byte, slabBuffers)
+		for i := range lent {
+			lent[i] = l.get(bufferSize(class))
+			lent[i] = lent[i][:cap(lent[i])]
+			for j := range lent[i] {
+				lent[i][j] = 0xA5
+			}
+		}
+		for first := range 2 {
+			for i := first; i < len(lent); i += 2 {
+				l.put(lent[i])
+			}
+			for l.idle > 0 {
+				l.cool()
+			}
+			for i := first + 1; i < len(lent); i += 2 {
+				if n := bytes.Count(lent[i], []byte{0xA5}); n != len(lent[i]) {
+					t.Fatalf("%d of %d bytes of a buffer beside one that was given back are gone", len(lent[i])-n, len(lent[i]))
+				}
+			}
+			for i := first; i < len(lent); i += 2 {
+				b := l.get(bufferSize(class))
+				lent[i] = b[:cap(b)]
+				for j := range lent[i] {
+					lent[i][j] = 0xA5
+				}
+			}
+		}
 	}
 }
