@@ -20,16 +20,17 @@ type corpus struct {
 	// make fills directory a and, unless second is "", directory b.
 	make   func(ctx context.Context, b *bench, a, second string) error
 	second bool
-	mount  bool // is copied out of mounts too
+	mount  bool // is looked through in mounts
+	copied bool // and copied out of them
 	alone  bool // peers are spared it
 }
 
 var corpora = map[string]*corpus{
-	"linux":  {what: "the Linux 6.1 source", make: makeLinux, mount: true},
+	"linux":  {what: "the Linux 6.1 source", make: makeLinux, mount: true, copied: true},
 	"go":     {what: "Go 1.24.0, then 1.24.1", make: makeGo, second: true},
 	"image":  {what: "a disk image of 2 GiB, then the same after files were replaced", make: makeImage, second: true},
 	"random": {what: "2 GiB of noise", make: makeRandom},
-	"many":   {what: "1,000,000 files of 0 to 3 KiB", make: makeMany, alone: true},
+	"many":   {what: "1,000,000 files of 0 to 3 KiB", make: makeMany, mount: true, alone: true},
 }
 
 const linuxArchive = "/usr/src/linux-source-6.1.tar.xz"

@@ -10,7 +10,8 @@
 //
 // Every tool goes through the same steps, in turn with the others, as often as
 // -runs says: a new repository, the first snapshot of A, one of A unchanged, one
-// of B, restore, check of every byte, copy out of the mount. Whole processes are
+// of B, restore, check of every byte, find in a mount and the memory that the mount
+// has then, copy out of it. Whole processes are
 // measured: wall time, processor time, and the peak of memory that is their own.
 // Everything is encrypted, compressed with zstd, and lies on a tmpfs. What a run
 // has left is deleted between the runs, outside of what is timed. A virtual
