@@ -154,11 +154,8 @@ func (w *frameWorker) openFrame(o *openedPack, f *placedFrame, sealed []byte) er
 		ids = slices.Clone(f.ids)
 	}
 	good := int64(0)
-	for i, ok := range w.hasher.verify(o.Kind, decoded, f.ids, f.at) {
-		n := i
-		if f.at != nil {
-			n = int(f.at[i])
-		}
+	for i, ok := range w.hasher.verify(o.Kind, decoded, f.storedFrame) {
+		n := f.blob(i)
 		if !ok {
 			problems = append(problems, fmt.Errorf("frame %d: %w: the HMAC of its blob %d does not match", f.ordinal, object.ErrDamaged, n))
 			continue
@@ -286,7 +283,7 @@ func (c *checker) placeByRows(opened map[index.PackID]*openedPack) {
 			key := place{at.Pack, at.Frame, at.Offset, at.Length}
 			f := frames[key]
 			if f == nil {
-				f = &placedFrame{ordinal: at.Frame, offset: at.Offset, length: at.Length, at: []uint16{}}
+				f = &placedFrame{storedFrame: storedFrame{ordinal: at.Frame, offset: at.Offset, length: at.Length, at: []uint16{}}}
 				frames[key] = f
 			}
 			f.ids, f.at = append(f.ids, id), append(f.at, at.Blob)

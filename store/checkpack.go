@@ -56,13 +56,10 @@ type stretch struct {
 	err error
 }
 
-// placedFrame is one frame: where it lies and what it should hold.
+// placedFrame is a frame whose index rows have been looked at.
 type placedFrame struct {
-	ordinal        uint16
-	offset, length uint32
-	ids            []index.ID
-	at             []uint16 // ordinals of the blobs in the frame; nil: all blobs, in order
-	unlisted       []bool   // blobs of which the index does not have this copy; nil: none
+	storedFrame
+	unlisted []bool // blobs of which the index does not have this copy; nil: none
 }
 
 // packsAndTrees checks all packs and walks all trees. Frames of trees are few
@@ -286,7 +283,7 @@ func (c *checker) openFrom(ctx context.Context, p *packState, at io.ReaderAt) (o
 	}
 	o = &openedPack{packState: p, opener: opener, layout: &layout, frames: make([]placedFrame, len(placed))}
 	for i, f := range placed {
-		o.frames[i] = placedFrame{ordinal: uint16(i), offset: f.Offset, length: f.Length, ids: f.IDs}
+		o.frames[i] = placedFrame{storedFrame: storedFrame{ordinal: uint16(i), offset: f.Offset, length: f.Length, ids: f.IDs}}
 	}
 	return o, damage, read, nil
 }

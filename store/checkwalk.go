@@ -79,7 +79,7 @@ func (c *checker) copies(ctx context.Context, kind index.Kind, id index.ID) (dat
 		case missing(err):
 			gone = true
 		default:
-			c.badFrame(p, &placedFrame{ordinal: at.Frame, offset: at.Offset, length: at.Length, ids: []index.ID{id}}, err)
+			c.badFrame(p, &placedFrame{storedFrame: storedFrame{ordinal: at.Frame, offset: at.Offset, length: at.Length, ids: []index.ID{id}}}, err)
 		}
 		return true
 	})

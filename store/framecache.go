@@ -39,7 +39,7 @@ func (f *frame) cost() int64 { return int64(f.Size() + f.Len()*(8+len(index.ID{}
 // order.
 func (f *frame) verify(h *hasher, kind index.Kind, ids []index.ID) {
 	ids = slices.Clone(ids[:min(len(ids), f.Len())]) // or those of the whole pack would stay
-	for i, good := range h.verify(kind, &f.Frame, ids, nil) {
+	for i, good := range h.verify(kind, &f.Frame, storedFrame{ids: ids}) {
 		if good {
 			f.ids[i].Store(&ids[i])
 		}

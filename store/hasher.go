@@ -57,19 +57,14 @@ func (r *Repository) ids(kind index.Kind, ids []index.ID, blobs [][]byte) {
 	}
 }
 
-// verify reports for each ID whether the blob of it in a frame has that ID. The
-// blobs' ordinals in the frame are at; nil: all blobs, in order. What it returns
-// is valid until the next call.
-func (h *hasher) verify(kind index.Kind, f *pack.Frame, ids []index.ID, at []uint16) (good []bool) {
+// verify reports for each ID that a frame should hold whether its blob there has
+// that ID. What it returns is valid until the next call.
+func (h *hasher) verify(kind index.Kind, f *pack.Frame, want storedFrame) (good []bool) {
 	h.good = h.good[:0]
-	for done := 0; done < len(ids); done = len(h.good) {
-		batch := ids[done:min(len(ids), done+hashBatch)]
+	for done := 0; done < len(want.ids); done = len(h.good) {
+		batch := want.ids[done:min(len(want.ids), done+hashBatch)]
 		for i := range batch {
-			n := done + i
-			if at != nil {
-				n = int(at[n])
-			}
-			blob, ok := f.Blob(n)
+			blob, ok := f.Blob(want.blob(done + i))
 			h.blobs[i] = blob
 			h.good = append(h.good, ok)
 		}

@@ -212,7 +212,7 @@ func (w *frameReader) open(o pack.Opener, f storedFrame, data []byte) (frame *pa
 	if f.at == nil && w.frame.Len() != len(f.ids) {
 		return nil, 0, fmt.Errorf("frame %d: %w: it holds %d blobs, the directory says %d", f.ordinal, object.ErrDamaged, w.frame.Len(), len(f.ids))
 	}
-	w.good = w.hasher.verify(o.Kind, &w.frame, f.ids, f.at)
+	w.good = w.hasher.verify(o.Kind, &w.frame, f)
 	for _, good := range w.good {
 		if !good {
 			bad++

@@ -72,8 +72,8 @@
 // When a READ of a small file has been answered, the files that follow it in
 // its directory and lie in memory decoded are stored in the kernel's cache too;
 // so are those of a directory that has been listed, where the one before was
-// read from (push.go). What a sequential reader will want next is loaded by package store.
-// Nothing depends on either.
+// read from (push.go). What a sequential reader will want next is loaded by
+// package store. Nothing depends on either.
 //
 // # Who answers
 //
