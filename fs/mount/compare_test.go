@@ -82,6 +82,11 @@ func (c *comparer) stat(path string, st *unix.Stat_t, want *item) {
 	case tree.Regular:
 		check("size", st.Size, int64(want.Size))
 		check("blocks", st.Blocks, int64(want.dataBytes()+511)/512)
+		block := int64(4 << 10)
+		if want.Size > 128<<10 {
+			block = 512 << 10
+		}
+		check("block size", st.Blksize, block)
 	case tree.Symlink:
 		check("size", st.Size, int64(len(want.Target)))
 	}
