@@ -1,9 +1,10 @@
 // Command mount measures what a program sees of a mounted snapshot beside the
 // same files on a tmpfs: copies, archives, listings, one large file. Each
 // measurement is taken natively and from a fresh mount in turn, with the
-// kernel's caches of the native files warm, and told as the ratio of medians. A
-// virtual machine is kept from giving memory back to its host meanwhile. It
-// leaves nothing behind. It needs root or fusermount3, and some 6 GB of a tmpfs.
+// kernel's caches of the native files warm, and told as the ratio of medians. Two
+// settings of a virtual machine are changed meanwhile (internal/machine), unless
+// -as-found says otherwise; the table says so. It leaves nothing behind. It needs
+// root or fusermount3, and some 6 GB of a tmpfs.
 package main
 
 import (
@@ -18,7 +19,7 @@ import (
 	"strings"
 	"syscall"
 
-	"garret/bench/internal/memory"
+	"garret/bench/internal/machine"
 )
 
 func main() {
@@ -29,12 +30,13 @@ func main() {
 	flag.IntVar(&b.runs, "runs", 3, "how `often` each is measured")
 	flag.IntVar(&b.image, "image", 1024, "the large file's size, `MiB`")
 	flag.StringVar(&b.only, "only", "", "only measurements whose name holds this `text`")
+	asFound := flag.Bool("as-found", false, "do not change the machine's settings, which slow some virtual ones down")
 	out := flag.String("out", "", "write the table to this `file` too")
 	flag.Parse()
-	os.Exit(run(b, *out))
+	os.Exit(run(b, *out, *asFound))
 }
 
-func run(b *bench, out string) (code int) {
+func run(b *bench, out string, asFound bool) (code int) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second signal ends the program at once
@@ -69,7 +71,11 @@ func run(b *bench, out string) (code int) {
 			code = fail(err)
 		}
 	}()
-	defer memory.Keep()()
+	if !asFound {
+		var end func()
+		b.changed, end = machine.Steady()
+		defer end()
+	}
 	rows, err := b.all(ctx)
 	if err != nil {
 		return fail(err)

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"garret/bench/internal/memory"
+	"garret/bench/internal/machine"
 )
 
 // measurement is something that a user does with a directory.
@@ -96,7 +96,7 @@ func (b *bench) take(ctx context.Context, p *prepared, r *row) (err error) {
 		defer func() { err = errors.Join(err, end()) }()
 	}
 	once := func(dir string) (time.Duration, error) {
-		if err := memory.Touch(b.dir, p.size*5/4+256<<20); err != nil {
+		if err := machine.Touch(b.dir, p.size*5/4+256<<20); err != nil {
 			return 0, err
 		}
 		return r.once(ctx, p, dir)

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"garret/bench/internal/files"
-	"garret/bench/internal/memory"
+	"garret/bench/internal/machine"
 )
 
 // bench is one run of all measurements.
@@ -23,6 +23,7 @@ type bench struct {
 	runs    int
 	image   int // MiB
 	only    string
+	changed []string // of the machine, while it measures
 }
 
 // prepared is a corpus with a repository that holds it.
@@ -79,7 +80,7 @@ func (p *prepared) garret(ctx context.Context, args ...string) error {
 // elsewhere copies the files to a tmpfs of their own, until end is called.
 func (p *prepared) elsewhere(ctx context.Context) (dir string, end func() error, err error) {
 	at := filepath.Join(filepath.Dir(p.native), "apart")
-	if end, err = memory.Tmpfs(at); err != nil {
+	if end, err = machine.Tmpfs(at); err != nil {
 		return "", nil, err
 	}
 	dir = filepath.Join(at, "native")

@@ -37,7 +37,11 @@ func (b *bench) table(rows []*row) string {
 	var t strings.Builder
 	t.WriteString("# A mount beside the files themselves\n\nWritten by `make bench-mount`.\n\n")
 	fmt.Fprintf(&t, "Median of %d runs each, in turn: natively on a tmpfs with warm caches, and on a fresh mount.\n", b.runs)
-	fmt.Fprintf(&t, "%d processors, Linux %s, load average %s at the end.\n\n", runtime.NumCPU(), release(), loadAverage())
+	fmt.Fprintf(&t, "%d processors, Linux %s, load average %s at the end.\n", runtime.NumCPU(), release(), loadAverage())
+	if len(b.changed) > 0 {
+		fmt.Fprintf(&t, "While it was measured, %s.\n", strings.Join(b.changed, ", and "))
+	}
+	t.WriteByte('\n')
 	t.WriteString("| what | of | ratio | at most | mount, s | native, s | rate |\n|---|---|---|---|---|---|---|\n")
 	for _, r := range rows {
 		limit := ""

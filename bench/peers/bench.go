@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"garret/bench/internal/files"
-	"garret/bench/internal/memory"
+	"garret/bench/internal/machine"
 )
 
 // bench measures one corpus.
@@ -106,7 +106,7 @@ func (b *bench) note(who, step string, c cost, counts bool) {
 // timed runs a command with enough memory at hand for what it may write, and for
 // itself.
 func (b *bench) timed(ctx context.Context, c command) (cost, error) {
-	if err := memory.Touch(b.dir, b.found.Bytes*5/4+1<<30); err != nil {
+	if err := machine.Touch(b.dir, b.found.Bytes*5/4+1<<30); err != nil {
 		return cost{}, err
 	}
 	return measure(ctx, c)
@@ -140,7 +140,7 @@ func (b *bench) natively(ctx context.Context, a string, counts bool) error {
 // then. It needs root; without, it is left out.
 func (b *bench) across(ctx context.Context, a string, counts bool) (err error) {
 	at := filepath.Join(b.dir, "apart")
-	end, err := memory.Tmpfs(at)
+	end, err := machine.Tmpfs(at)
 	if errors.Is(err, syscall.EPERM) {
 		return nil
 	}

@@ -14,9 +14,9 @@
 // has then, copy out of it. Whole processes are
 // measured: wall time, processor time, and the peak of memory that is their own.
 // Everything is encrypted, compressed with zstd, and lies on a tmpfs. What a run
-// has left is deleted between the runs, outside of what is timed. A virtual
-// machine is kept from giving free memory back to its host meanwhile, where root
-// may say so.
+// has left is deleted between the runs, outside of what is timed. Two settings of a
+// virtual machine are changed meanwhile, where root may (internal/machine), unless
+// -as-found says otherwise; the tables say so.
 //
 // The results are kept as JSON, from which -render makes tables and plots anew.
 package main

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"syscall"
 
-	"garret/bench/internal/memory"
+	"garret/bench/internal/machine"
 )
 
 // options is what the command line says.
@@ -24,6 +24,7 @@ type options struct {
 	linux   string // source tree, or ""
 	scale   int    // divides the sizes of what is generated
 	render  bool
+	asFound bool   // the machine's settings stay
 	data    string // results as JSON
 	out     string // directory of RESULTS.md and plots
 }
@@ -37,6 +38,7 @@ func main() {
 	flag.StringVar(&o.tools, "tools", "garret,borg,restic", "`tools` to use")
 	flag.StringVar(&o.linux, "linux", "", "a large source `tree`; without it Debian's linux-source-6.1, if it is installed")
 	flag.IntVar(&o.scale, "scale", 1, "make what is generated so many `times` smaller")
+	flag.BoolVar(&o.asFound, "as-found", false, "do not change the machine's settings, which slow some virtual ones down")
 	flag.BoolVar(&o.render, "render", false, "measure nothing, make tables and plots from what was measured last")
 	flag.StringVar(&o.data, "data", "bench/results.json", "the results' `file`")
 	flag.StringVar(&o.out, "out", "bench", "the `directory` of RESULTS.md and plots")
@@ -85,8 +87,12 @@ func measureAll(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	defer memory.Keep()()
-	r := &results{Machine: machine(ctx), Runs: o.runs, Scale: o.scale}
+	r := &results{Machine: describeMachine(ctx), Runs: o.runs, Scale: o.scale}
+	if !o.asFound {
+		changed, end := machine.Steady()
+		defer end()
+		r.Machine.Changed = changed
+	}
 	tools := r.installed(ctx, strings.Split(o.tools, ","), o.program)
 	for _, name := range strings.Split(o.only, ",") {
 		c := corpora[name]

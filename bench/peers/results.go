@@ -27,6 +27,9 @@ type machineInfo struct {
 	Kernel string   `json:"kernel"`
 	Go     string   `json:"go"`
 	Tools  []string `json:"tools"`
+	// Changed says what was set otherwise than it was found, for as long as it
+	// was measured.
+	Changed []string `json:"changed,omitempty"`
 }
 
 // found is what was measured on one corpus.
@@ -58,8 +61,8 @@ func (r *results) write(path string) error {
 	return os.WriteFile(path, append(data, '\n'), 0o644)
 }
 
-// machine describes the one this runs on.
-func machine(ctx context.Context) machineInfo {
+// describeMachine describes the one this runs on.
+func describeMachine(ctx context.Context) machineInfo {
 	m := machineInfo{Cores: runtime.NumCPU(), Go: runtime.Version()}
 	m.CPU = field("/proc/cpuinfo", "model name")
 	kib, _, _ := strings.Cut(field("/proc/meminfo", "MemTotal"), " ")

@@ -108,6 +108,9 @@ func (r *results) markdown() string {
 	t.WriteString("# garret beside its peers\n\nWritten by `make bench-peers`; [`peers/doc.go`](peers/doc.go) says what is measured.\n\n")
 	fmt.Fprintf(&t, "%s, %d processors, %.0f GiB, Linux %s, %s; %s.\n", m.CPU, m.Cores, float64(m.Memory)/(1<<30), m.Kernel, m.Go, strings.Join(m.Tools, ", "))
 	fmt.Fprintf(&t, "Medians of %d rounds in turn, after one that does not count; everything on a tmpfs, encrypted, zstd; garret with parity of 5 %%.\n", r.Runs)
+	if len(m.Changed) > 0 {
+		fmt.Fprintf(&t, "While it was measured, %s.\n", strings.Join(m.Changed, ", and "))
+	}
 	if r.Scale > 1 {
 		fmt.Fprintf(&t, "\n**Generated files were made %d times smaller than they should be.**\n", r.Scale)
 	}
