@@ -219,7 +219,7 @@ func TestInodesOverSnapshots(t *testing.T) {
 // New snapshots come, removed ones go, and links follow, without a remount.
 func TestSnapshotsComeAndGo(t *testing.T) {
 	a := &memArchive{}
-	mnt, _ := mountArchive(t, a, Options{})
+	mnt, s := mountArchive(t, a, Options{})
 	if got := names(t, mnt); !slices.Equal(got, []string{"hosts", "ids", "snapshots"}) {
 		t.Errorf("empty: %q", got)
 	}
@@ -227,7 +227,7 @@ func TestSnapshotsComeAndGo(t *testing.T) {
 		got, _ := os.ReadFile(mnt + "/latest/f")
 		return string(got)
 	}
-	a.add(t, dated("aa", 0), dir("", text("f", "first"), text("other", "")))
+	a.add(t, dated("aa", 0), dir("", dir("1"), dir("2"), dir("3"), text("f", "first"), text("other", "")))
 	eventually(t, "the first snapshot", func() bool { return read() == "first" })
 	first := firstName(t, mnt+"/snapshots")
 
@@ -250,6 +250,19 @@ func TestSnapshotsComeAndGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer open.Close()
+	for _, name := range []string{"1", "2"} { // the third one is encoded ahead
+		names(t, first+"/"+name)
+	}
+	third, err := os.Open(first + "/3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer third.Close()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(third.Fd()), &st); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the next listing", func() bool { return s.connection.f.walks.encoded(st.Ino) != nil })
 	a.remove(dated("aa", 0).ID)
 	eventually(t, "the first snapshot's end", func() bool {
 		_, err := os.Lstat(first)
@@ -257,6 +270,9 @@ func TestSnapshotsComeAndGo(t *testing.T) {
 	})
 	if _, err := unix.Openat(int(open.Fd()), "other", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != unix.ESTALE {
 		t.Errorf("in a snapshot that was removed: %v, want ESTALE", err)
+	}
+	if n, err := unix.ReadDirent(int(third.Fd()), make([]byte, 8<<10)); err != unix.ESTALE {
+		t.Errorf("what was encoded ahead of a snapshot that was removed: %d bytes, %v, want ESTALE", n, err)
 	}
 	if got := names(t, mnt+"/snapshots"); len(got) != 1 {
 		t.Errorf("left: %q", got)

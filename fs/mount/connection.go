@@ -21,8 +21,9 @@ import (
 // lead over first, by [connection.handOff]; so everybody else's requests are read
 // meanwhile, and the kernel may have as many under way as it likes.
 //
-// READ is served here, without a copy. For all other requests go-fuse knows the
-// protocol (fuse.ProtocolServer).
+// READ is served here, without a copy, and READDIRPLUS, which is encoded before it is
+// asked for where that can be foreseen (walk.go). For all other requests go-fuse
+// knows the protocol (fuse.ProtocolServer).
 type connection struct {
 	f        *fileSystem
 	fd       int
@@ -53,7 +54,8 @@ const (
 )
 
 const (
-	headerSize = int(unsafe.Sizeof(fuse.InHeader{}))
+	headerSize    = int(unsafe.Sizeof(fuse.InHeader{}))
+	outHeaderSize = int(unsafe.Sizeof(fuse.OutHeader{}))
 	// bufferSize is what the kernel wants to be able to write at once, and of
 	// what go-fuse wants to be able to answer. Little of it is ever touched.
 	bufferSize = maxRequest + 64<<10

@@ -52,6 +52,7 @@ type fileSystem struct {
 
 	recent recentEntries
 	pusher pusher
+	walks  walks
 	damage damageLog
 	health *health
 }

@@ -3,6 +3,7 @@ package mount
 import (
 	"context"
 	"syscall"
+	"unsafe"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
@@ -13,11 +14,28 @@ import (
 // (FUSE_NAME_MAX); it refuses the whole listing that has a longer one.
 const maxKernelName = 1024
 
-// listing is the answer to a READDIR or READDIRPLUS under construction.
+// listing is the answer to a READDIR or READDIRPLUS.
 type listing struct {
-	out   *fuse.DirEntryList
-	plus  bool
-	count int
+	out    *fuse.DirEntryList
+	plus   bool
+	count  int    // entries
+	full   bool   // there are more, for which it has no room
+	ahead  bool   // nobody has asked for it
+	memory []byte // of a READDIRPLUS: for the answer's header and the entries
+}
+
+// newListing returns an empty answer to a READDIRPLUS in memory for its header and
+// for as much as may be asked for.
+func newListing(memory []byte, in *fuse.ReadIn) *listing {
+	room := memory[outHeaderSize:][:min(int(in.Size), len(memory)-outHeaderSize)]
+	return &listing{out: fuse.NewDirEntryList(room, in.Offset), plus: true, memory: memory}
+}
+
+// answer is the whole answer to a request.
+func (l *listing) answer(unique uint64) []byte {
+	a := l.memory[:outHeaderSize+len(l.out.Bytes())]
+	*(*fuse.OutHeader)(unsafe.Pointer(&a[0])) = fuse.OutHeader{Length: uint32(len(a)), Unique: unique}
+	return a
 }
 
 // add adds an entry; ok is false when it does not fit any more. For a
@@ -32,6 +50,8 @@ func (l *listing) add(name string, inode uint64, mode uint32, offset uint64) (en
 	}
 	if ok {
 		l.count++
+	} else {
+		l.full = true
 	}
 	return entry, ok
 }
@@ -56,9 +76,15 @@ func (f *fileSystem) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEn
 	return f.readDir(in, &listing{out: out})
 }
 
-// ReadDirPlus lists a directory with the attributes of its entries.
-func (f *fileSystem) ReadDirPlus(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	return f.readDir(in, &listing{out: out, plus: true})
+// readDirPlus serves a READDIRPLUS, which lists a directory with the attributes of its
+// entries; a panic is EIO.
+func (f *fileSystem) readDirPlus(in *fuse.ReadIn, l *listing) (status fuse.Status) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			status = f.panicked(reason)
+		}
+	}()
+	return f.readDir(in, l)
 }
 
 func (f *fileSystem) readDir(in *fuse.ReadIn, l *listing) fuse.Status {
@@ -85,6 +111,10 @@ func (f *fileSystem) readDir(in *fuse.ReadIn, l *listing) fuse.Status {
 	from := max(in.Offset, offsetDotDot) - offsetDotDot
 	err := t.List(ctx, e, from, func(i uint64, child view.Entry) bool {
 		if len(child.Name) > maxKernelName {
+			if l.ahead { // who asks for it is told why
+				l.full = true
+				return false
+			}
 			f.failed(ctx, t, child, "name", syscall.ENAMETOOLONG)
 			return true
 		}
@@ -95,7 +125,10 @@ func (f *fileSystem) readDir(in *fuse.ReadIn, l *listing) fuse.Status {
 		}
 		return ok
 	})
-	if err != nil && l.count == 0 { // else the next READDIR meets it
+	switch {
+	case err != nil && l.ahead:
+		return fuse.EIO
+	case err != nil && l.count == 0: // else the next READDIR meets it
 		return f.failed(ctx, t, e, "directory", err)
 	}
 	return fuse.OK

@@ -93,6 +93,8 @@ func (w *worker) request(n int) {
 		w.read((*fuse.ReadIn)(unsafe.Pointer(h)))
 	case h.Opcode == opInterrupt && n >= headerSize+8 &&
 		w.c.interrupt(*(*uint64)(unsafe.Pointer(&w.in[headerSize]))):
+	case h.Opcode == opReadDirPlus && n >= int(unsafe.Sizeof(fuse.ReadIn{})):
+		w.readDirPlus((*fuse.ReadIn)(unsafe.Pointer(h)))
 	default:
 		w.delegate(n)
 	}
@@ -100,17 +102,35 @@ func (w *worker) request(n int) {
 
 // delegate has go-fuse serve a request.
 func (w *worker) delegate(n int) {
-	unique, opcode, node := w.header().Unique, w.header().Opcode, w.header().NodeId
+	unique := w.header().Unique
 	answered, status := w.c.protocol.HandleRequest([][]byte{w.in[:n]}, [][]byte{w.out})
 	switch {
 	case !status.Ok():
 		w.fail(unique, status)
 	case answered > 0:
 		w.send(w.out[:answered])
-		reply := (*fuse.OutHeader)(unsafe.Pointer(&w.out[0]))
-		if opcode == opReadDirPlus && reply.Status == 0 && answered == int(unsafe.Sizeof(*reply)) {
-			w.afterwards(unique, w.c.f.endOfList(node))
+	}
+}
+
+// readDirPlus serves a READDIRPLUS.
+func (w *worker) readDirPlus(in *fuse.ReadIn) {
+	f := w.c.f
+	s, expected := f.walks.take(in)
+	l := f.listedAhead(in, s)
+	if l == nil {
+		l = newListing(w.out, in)
+		if status := f.readDirPlus(in, l); !status.Ok() {
+			w.fail(in.Unique, status)
+			return
 		}
+	}
+	w.send(l.answer(in.Unique))
+	switch {
+	case f.isSynthetic(in.NodeId):
+	case l.count == 0:
+		w.afterwards(in.Unique, f.endOfList(in.NodeId))
+	default:
+		f.walkOn(in, l, expected, s.listing)
 	}
 }
 

@@ -51,6 +51,35 @@ func (t *Tree) At(ctx context.Context, pos uint64) (Entry, error) {
 	}
 }
 
+// nextDirPages is how many pages NextDir looks into.
+const nextDirPages = 4
+
+// NextDir returns the first directory at a position or behind it, in pre-order.
+// It is for guesses: when there is none nearby, the error is fs.ErrNotExist.
+func (t *Tree) NextDir(ctx context.Context, pos uint64) (Entry, error) {
+	for range nextDirPages {
+		if pos > t.root.Dir.Total {
+			break
+		}
+		e, err := t.At(ctx, pos)
+		if err != nil || e.Type == tree.Directory {
+			return e, err
+		}
+		l, err := t.pageAt(ctx, e)
+		if err != nil {
+			return Entry{}, err
+		}
+		for i := l.page.FindTotal(pos-l.first) + 1; i < l.page.Len(); i++ {
+			if l.page.IsDir(i) {
+				n, err := l.page.Node(i)
+				return Entry{l.pos(i), e.Parent, n}, err
+			}
+		}
+		pos = l.first + l.ref.Total
+	}
+	return Entry{}, fs.ErrNotExist
+}
+
 // Path returns the slash-separated path of an entry from the root, "" for the
 // root itself.
 func (t *Tree) Path(ctx context.Context, e Entry) (string, error) {

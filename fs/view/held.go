@@ -48,15 +48,7 @@ func (t *Tree) After(ctx context.Context, e Entry, visit func(e Entry) bool) err
 	if e.Pos == 0 {
 		return nil
 	}
-	s := t.hints.Load().find(e.Pos)
-	var l leaf
-	var err error
-	if s != nil && s.parent == e.Parent {
-		l = leaf{ref: s.ref, first: s.first}
-		l.page, err = t.dirPage(ctx, &l.ref, "", "")
-	} else {
-		l, err = t.pageOf(ctx, e)
-	}
+	l, err := t.pageAt(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -70,6 +62,17 @@ func (t *Tree) After(ctx context.Context, e Entry, visit func(e Entry) bool) err
 		}
 	}
 	return nil
+}
+
+// pageAt returns the page that an entry other than the root stands in, but for its
+// index.
+func (t *Tree) pageAt(ctx context.Context, e Entry) (l leaf, err error) {
+	if s := t.hints.Load().find(e.Pos); s != nil && s.parent == e.Parent {
+		l = leaf{ref: s.ref, first: s.first}
+		l.page, err = t.dirPage(ctx, &l.ref, "", "")
+		return l, err
+	}
+	return t.pageOf(ctx, e)
 }
 
 // pageOf finds the page that an entry stands in from the root on, and has At
