@@ -16,19 +16,16 @@ import (
 // blockUnit is the unit of st_blocks, whatever the block size (stat(2)).
 const blockUnit = 512
 
-// A file longer than smallFile, bytes, is read best in blocks of largeBlock, since
-// whoever decodes any of it decodes a frame, of 512 KiB or more. So st_blksize says;
-// of all else it is the file system's, 4 KiB.
+// blockSizes is what st_blksize says of files longer than so many bytes: who decodes
+// any of one decodes a frame, of 512 KiB or more, and 1 MiB is read at once. Of all
+// else it is the file system's, 4 KiB.
 //
-// That is worth more to small files than to large ones: cp reads with a buffer of
-// at least 128 KiB (coreutils 9.1) or 256 KiB (9.5) out of another file system,
-// which glibc maps, and gives back to the system with all pages that were
-// touched, for every file anew. Only from the first longer one on it keeps what is
+// It is worth more to other files than to those it is said of. Out of another file
+// system cp reads with a buffer of at least 128 KiB (coreutils 9.1) or 256 KiB
+// (9.5), which glibc maps, and gives back to the system with all pages that were
+// touched, for every file anew; but from the first longer one on it keeps what is
 // shorter (M_MMAP_THRESHOLD in mallopt(3)).
-const (
-	smallFile  = 128 << 10
-	largeBlock = 512 << 10
-)
+var blockSizes = []struct{ above, size uint64 }{{4 << 20, 1 << 20}, {128 << 10, 512 << 10}}
 
 // dirEntrySize is what an entry adds to a directory's size, as on tmpfs.
 const dirEntrySize = 20
@@ -70,8 +67,11 @@ func setAttr(a *fuse.Attr, number uint32, id uint64, n *tree.Node) {
 	case tree.Regular:
 		a.Size = n.Size
 		a.Blocks = blocksOf(dataBytes(n))
-		if n.Size > smallFile {
-			a.Blksize = largeBlock
+		for _, b := range blockSizes {
+			if n.Size > b.above {
+				a.Blksize = uint32(b.size)
+				break
+			}
 		}
 	case tree.Directory:
 		// find(1) counts on it: two, and one for each directory in it.

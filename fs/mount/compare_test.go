@@ -83,7 +83,10 @@ func (c *comparer) stat(path string, st *unix.Stat_t, want *item) {
 		check("size", st.Size, int64(want.Size))
 		check("blocks", st.Blocks, int64(want.dataBytes()+511)/512)
 		block := int64(4 << 10)
-		if want.Size > 128<<10 {
+		switch {
+		case want.Size > 4<<20:
+			block = 1 << 20
+		case want.Size > 128<<10:
 			block = 512 << 10
 		}
 		check("block size", st.Blksize, block)
