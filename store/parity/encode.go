@@ -35,18 +35,20 @@ func (d description) encode(data, dst []byte) ([]byte, []uint32) {
 	begin := len(dst)
 	dst = slices.Grow(dst, int(d.total()))[:begin+int(d.total())]
 	whole := dst[begin:]
-	crcs := d.checksums(data)
-	table := d.table(crcs)
+	crcs := make([]uint32, d.k)
+	sum := func(i int, part []byte) { crcs[i] = crc32.Update(crcs[i], object.Castagnoli, part) }
 	if d.k == 1 {
 		cell := whole[object.HeaderSize+d.plate():][:d.cell]
-		leopard.Encode(d.k, d.m, d.cell, data, cell)
+		leopard.Encode(d.k, d.m, d.cell, data, cell, sum)
+		table := d.table(crcs)
 		object.AppendHeader(whole[:0], object.Parity)
 		for u := range d.units {
 			d.putPlate(whole[d.place(u):][:d.plate()], u, d.sum(cell, u), table)
 		}
 	} else {
 		units := whole[:d.units*d.cell]
-		leopard.Encode(d.k, d.m, d.cell, data, units[(d.units-d.m)*d.cell:])
+		leopard.Encode(d.k, d.m, d.cell, data, units[(d.units-d.m)*d.cell:], sum)
+		table := d.table(crcs)
 		d.spread(units)
 		object.AppendHeader(whole[:0], object.Parity)
 		for u := range d.units {
@@ -56,14 +58,4 @@ func (d description) encode(data, dst []byte) ([]byte, []uint32) {
 	}
 	object.Finish(whole[:len(whole)-object.CRCSize])
 	return dst, crcs
-}
-
-// checksums returns the CRC32C of each data cell.
-func (d description) checksums(data []byte) []uint32 {
-	crcs := make([]uint32, d.k)
-	for i := range crcs {
-		at, n := d.data(i)
-		crcs[i] = crc32.Checksum(data[at:][:n], object.Castagnoli)
-	}
-	return crcs
 }

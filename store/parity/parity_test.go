@@ -208,7 +208,7 @@ func TestMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	if mallocs > 200 || size > 3<<20 {
+	if mallocs > 200 || size > 5<<20 {
 		t.Errorf("encoding a pack took %d allocations, %d bytes", mallocs, size)
 	}
 	whole, err := parity.Encode(p, data, dst)

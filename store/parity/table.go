@@ -28,7 +28,7 @@ func (d description) table(crcs []uint32) []byte {
 	for i, c := range crcs {
 		binary.LittleEndian.PutUint32(b[4*i:], c)
 	}
-	leopard.Encode(d.needed, d.pieces()-d.needed, d.payload, b[:size], b[size:])
+	leopard.Encode(d.needed, d.pieces()-d.needed, d.payload, b[:size], b[size:], nil)
 	return b
 }
 

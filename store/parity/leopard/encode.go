@@ -48,16 +48,23 @@ func part(data []byte, i, cell, off, width int) []byte {
 	return data[from:min(from+width, len(data))]
 }
 
+// encodeLimit is how much of the data Encode works on at a time, bytes: 512 whole
+// pages. The processor reads ahead to the end of a page, not beyond, so parts of
+// pages would take nearly twice as long.
+const encodeLimit = 2 << 20
+
 // Encode computes the parity cells of data. data is not changed; it is taken as
 // k cells of that many bytes, where the bytes missing at the end are zero. The
-// m parity cells are written to parity, one after another.
-func Encode(k, m, cell int, data, parity []byte) {
+// m parity cells are written to parity, one after another. seen, if it is not nil, is
+// given all of data, each cell's bytes in order, when they have just been read and so
+// lie in the processor's cache.
+func Encode(k, m, cell int, data, parity []byte, seen func(i int, part []byte)) {
 	fits(k, m, cell)
 	if (len(data)+cell-1)/cell > k || len(parity) != m*cell {
 		panic("leopard: data or parity of another size")
 	}
 	span := Span(m)
-	full := stripe(span, cell, 1<<20)
+	full := stripe(span, cell, encodeLimit)
 	memory, done := borrow(2 * span * full)
 	defer done()
 	wanted := func(base, n int) bool { return base < m }
@@ -71,7 +78,11 @@ func Encode(k, m, cell int, data, parity []byte) {
 				to = sum
 			}
 			for i := range live {
-				to.load(i, part(data, first+i, cell, off, width))
+				p := part(data, first+i, cell, off, width)
+				to.load(i, p)
+				if seen != nil {
+					seen(first+i, p)
+				}
 			}
 			clear(to.cells[live*width:])
 			to.inverse(live, span+first)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/klauspost/reedsolomon"
@@ -73,7 +74,11 @@ func TestOtherImplementation(t *testing.T) {
 				data := random(uint64(c.k), c.k*c.cell-short)
 				before := bytes.Clone(data)
 				got := make([]byte, c.m*c.cell)
-				Encode(c.k, c.m, c.cell, data, got)
+				seen := make([][]byte, c.k)
+				Encode(c.k, c.m, c.cell, data, got, func(i int, part []byte) { seen[i] = append(seen[i], part...) })
+				if !bytes.Equal(slices.Concat(seen...), data) || len(seen[0]) != min(c.cell, len(data)) {
+					t.Fatalf("k %d cell %d less %d: other data seen", c.k, c.cell, short)
+				}
 				if !bytes.Equal(got, oracle(t, c.k, c.m, c.cell, data)) {
 					t.Fatalf("k %d m %d cell %d less %d: other parity than Leopard-RS", c.k, c.m, c.cell, short)
 				}
@@ -100,7 +105,7 @@ func TestRebuild(t *testing.T) {
 				r := rand.New(rand.NewPCG(seed, 0))
 				data := random(seed, c.k*c.cell-r.IntN(c.cell))
 				cells := make([]byte, c.m*c.cell)
-				Encode(c.k, c.m, c.cell, data, cells)
+				Encode(c.k, c.m, c.cell, data, cells, nil)
 				name := fmt.Sprintf("k %d m %d cell %d run %d seed %d", c.k, c.m, c.cell, run, seed)
 
 				broken, lost, parity := bytes.Clone(data), make([]bool, c.k), make([][]byte, c.m)
@@ -132,7 +137,7 @@ func TestDefinition(t *testing.T) {
 	const cell = 64
 	for _, c := range []struct{ k, m int }{{1, 1}, {2, 2}, {5, 4}, {100, 32}, {200, 16}} {
 		data, parity := random(uint64(c.k), c.k*cell), make([]byte, c.m*cell)
-		Encode(c.k, c.m, cell, data, parity)
+		Encode(c.k, c.m, cell, data, parity, nil)
 		mul := func(a, b uint16) uint16 {
 			row := tables().of(a)
 			return row.product(b)
@@ -176,7 +181,7 @@ func BenchmarkEncode(b *testing.B) {
 			b.SetBytes(int64(len(data)))
 			b.ReportAllocs()
 			for b.Loop() {
-				Encode(k, m, cell, data, parity)
+				Encode(k, m, cell, data, parity, nil)
 			}
 		})
 	}
@@ -185,7 +190,7 @@ func BenchmarkEncode(b *testing.B) {
 func BenchmarkRebuild(b *testing.B) {
 	const k, m, cell = 8192, 410, 4096
 	data, cells := random(1, k*cell), make([]byte, m*cell)
-	Encode(k, m, cell, data, cells)
+	Encode(k, m, cell, data, cells, nil)
 	for _, n := range []int{1, m} {
 		for _, v := range []bool{true, false} {
 			if v && !vector {
