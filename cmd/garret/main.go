@@ -19,7 +19,7 @@ import (
 // memoryLimit is for Go's heap, bytes, besides the caches that a command asks
 // for; the garbage collector works harder near it. The packs being filled lie
 // outside, with at most 100 MiB.
-const memoryLimit = 80 << 20
+const memoryLimit = 72 << 20
 
 // limitMemory bounds the heap, unless the user has done so.
 func limitMemory(caches int64) {
