@@ -63,7 +63,7 @@ type CheckProgress struct {
 }
 
 // checkCache is the memory for decoded frames of trees, bytes.
-const checkCache = DefaultReaderCache
+const checkCache = 64 << 20
 
 // checker is one run of Check.
 //
