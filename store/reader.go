@@ -244,6 +244,9 @@ func (r *Reader) frame(ctx context.Context, at index.Location) (*frame, error) {
 		if f, ok := r.frames.Get(key); ok {
 			return f, nil
 		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		r.mu.Lock()
 		l, others := r.loading[key]
 		if !others {

@@ -16,16 +16,24 @@ import (
 // blockUnit is the unit of st_blocks, whatever the block size (stat(2)).
 const blockUnit = 512
 
-// blockSizes is what st_blksize says of files longer than so many bytes: who decodes
-// any of one decodes a frame, of 512 KiB or more, and 1 MiB is read at once. Of all
-// else it is the file system's, 4 KiB.
+// blockSize is what st_blksize says of a file, bytes: that long ones are read best
+// in long blocks, since whoever reads a byte of one has a whole frame decoded, of
+// 512 KiB or more. 0 is the file system's, 4 KiB.
 //
-// It is worth more to other files than to those it is said of. Out of another file
+// Other files gain more by it than those it is said of. Out of another file
 // system cp reads with a buffer of at least 128 KiB (coreutils 9.1) or 256 KiB
 // (9.5), which glibc maps, and gives back to the system with all pages that were
 // touched, for every file anew; but from the first longer one on it keeps what is
 // shorter (M_MMAP_THRESHOLD in mallopt(3)).
-var blockSizes = []struct{ above, size uint64 }{{4 << 20, 1 << 20}, {128 << 10, 512 << 10}}
+func blockSize(size uint64) uint32 {
+	switch {
+	case size > 4<<20:
+		return 1 << 20
+	case size > 128<<10:
+		return 512 << 10
+	}
+	return 0
+}
 
 // dirEntrySize is what an entry adds to a directory's size, as on tmpfs.
 const dirEntrySize = 20
@@ -67,12 +75,7 @@ func setAttr(a *fuse.Attr, number uint32, id uint64, n *tree.Node) {
 	case tree.Regular:
 		a.Size = n.Size
 		a.Blocks = blocksOf(dataBytes(n))
-		for _, b := range blockSizes {
-			if n.Size > b.above {
-				a.Blksize = uint32(b.size)
-				break
-			}
-		}
+		a.Blksize = blockSize(n.Size)
 	case tree.Directory:
 		// find(1) counts on it: two, and one for each directory in it.
 		a.Nlink = uint32(min(n.Dir.Subdirs, math.MaxUint32-2)) + 2
@@ -179,7 +182,7 @@ func (f *fileSystem) Statx(_ <-chan struct{}, in *fuse.StatxIn, out *fuse.StatxO
 
 func setStatx(s *fuse.Statx, a *fuse.Attr) {
 	s.Mask = unix.STATX_BASIC_STATS
-	s.Ino, s.Size, s.Blocks = a.Ino, a.Size, a.Blocks
+	s.Ino, s.Size, s.Blocks, s.Blksize = a.Ino, a.Size, a.Blocks, a.Blksize
 	s.Mode, s.Nlink = uint16(a.Mode), a.Nlink
 	s.Uid, s.Gid = a.Uid, a.Gid
 	s.RdevMajor, s.RdevMinor = a.Rdev>>8&0xfff, a.Rdev&0xff|a.Rdev>>12&0xfff00

@@ -58,6 +58,11 @@ func (i *item) with(change func(n *tree.Node)) *item {
 	return i
 }
 
+// born gives an item a birth time.
+func (i *item) born() *item {
+	return i.with(func(n *tree.Node) { n.BirthTime = someTime })
+}
+
 // hardLink makes an item a member of a hard-link group.
 func (i *item) hardLink(inode, links uint64) *item {
 	return i.with(func(n *tree.Node) { n.Inode, n.Links = inode, links })
@@ -250,6 +255,8 @@ func uglyTree() *item {
 			file("hole last", piece{data: noise(12, 8192)}, piece{hole: 3<<20 + 1}),
 			file("hole between", piece{data: noise(13, 4096)}, piece{hole: 1 << 16}, piece{data: noise(14, 10)}),
 			file("only hole", piece{hole: 5 << 20}),
+			file("128 KiB", piece{hole: 128 << 10}), file("128 KiB and 1", piece{hole: 128<<10 + 1}).born(),
+			file("4 MiB", piece{hole: 4 << 20}).born(), file("4 MiB and 1", piece{hole: 4<<20 + 1}).born(),
 			file("huge", piece{data: noise(15, 4096)}, piece{hole: 1<<43 - 8192}, piece{data: noise(16, 4096)}),
 		),
 		dir("xattrs",

@@ -82,20 +82,24 @@ func (c *comparer) stat(path string, st *unix.Stat_t, want *item) {
 	case tree.Regular:
 		check("size", st.Size, int64(want.Size))
 		check("blocks", st.Blocks, int64(want.dataBytes()+511)/512)
-		block := int64(4 << 10)
-		switch {
-		case want.Size > 4<<20:
-			block = 1 << 20
-		case want.Size > 128<<10:
-			block = 512 << 10
-		}
-		check("block size", st.Blksize, block)
+		check("block size", st.Blksize, want.blockSize())
 	case tree.Symlink:
 		check("size", st.Size, int64(len(want.Target)))
 	}
 	if want.Type != tree.Directory {
 		check("nlink", st.Nlink, max(want.Links, 1))
 	}
+}
+
+// blockSize is what st_blksize says of a file.
+func (i *item) blockSize() int64 {
+	switch {
+	case i.Size >= 4<<20+1:
+		return 1 << 20
+	case i.Size >= 128<<10+1:
+		return 512 << 10
+	}
+	return 4 << 10
 }
 
 // inode checks that members of a group share an inode number, and nobody else.
@@ -131,6 +135,9 @@ func (c *comparer) birthTime(path string, want *item) {
 	}
 	if int64(st.Size) < 0 || uint32(st.Mode) != fileType(want.Type)|uint32(want.Mode) {
 		c.t.Errorf("%q: statx says mode %o, size %d", path, st.Mode, st.Size)
+	}
+	if want.Type == tree.Regular && int64(st.Blksize) != want.blockSize() {
+		c.t.Errorf("%q: statx says block size %d", path, st.Blksize)
 	}
 }
 

@@ -77,10 +77,10 @@
 //
 // # Who answers
 //
-// One worker reads a request and answers it at once (connection.go), then encodes
-// the listing that will be asked for next, where somebody goes through a tree
-// (walk.go). Before it waits for anything, or copies much, it hands the lead to
-// another, which reads on. What may wait asks the request's context for it: package view does before a
+// One worker reads a request and answers it at once (connection.go). Where somebody
+// goes through a tree it then encodes the listing that will be asked for next, if
+// what that needs is in memory (walk.go). Before it waits for anything, or copies
+// much, it hands the lead to another, which reads on. What may wait asks the request's context for it: package view does before a
 // page or a blob is loaded that is not in memory (view.Waiter), and whoever asks
 // for the context's Done has it done. Nothing that waits for the kernel's locks
 // may be done by the leader, since the request that holds them may still have to

@@ -19,7 +19,7 @@ type listing struct {
 	out    *fuse.DirEntryList
 	plus   bool
 	count  int    // entries
-	full   bool   // there are more, for which it has no room
+	full   bool   // there are more entries than it has
 	ahead  bool   // nobody has asked for it
 	memory []byte // of a READDIRPLUS: for the answer's header and the entries
 }
@@ -73,23 +73,12 @@ func (l *listing) addDots(offset, self, parent uint64) (ok bool) {
 
 // ReadDir lists a directory.
 func (f *fileSystem) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	return f.readDir(in, &listing{out: out})
-}
-
-// readDirPlus serves a READDIRPLUS, which lists a directory with the attributes of its
-// entries; a panic is EIO.
-func (f *fileSystem) readDirPlus(in *fuse.ReadIn, l *listing) (status fuse.Status) {
-	defer func() {
-		if reason := recover(); reason != nil {
-			status = f.panicked(reason)
-		}
-	}()
-	return f.readDir(in, l)
-}
-
-func (f *fileSystem) readDir(in *fuse.ReadIn, l *listing) fuse.Status {
 	ctx := f.begin(&in.InHeader)
 	defer ctx.end()
+	return f.readDir(ctx, in, &listing{out: out})
+}
+
+func (f *fileSystem) readDir(ctx context.Context, in *fuse.ReadIn, l *listing) fuse.Status {
 	if f.isTop(in.NodeId) {
 		return f.readTopDir(ctx, in.NodeId, in.Offset, l)
 	}
@@ -111,7 +100,7 @@ func (f *fileSystem) readDir(in *fuse.ReadIn, l *listing) fuse.Status {
 	from := max(in.Offset, offsetDotDot) - offsetDotDot
 	err := t.List(ctx, e, from, func(i uint64, child view.Entry) bool {
 		if len(child.Name) > maxKernelName {
-			if l.ahead { // who asks for it is told why
+			if l.ahead { // it is logged when somebody asks for it
 				l.full = true
 				return false
 			}
@@ -126,7 +115,7 @@ func (f *fileSystem) readDir(in *fuse.ReadIn, l *listing) fuse.Status {
 		return ok
 	})
 	switch {
-	case err != nil && l.ahead:
+	case err != nil && l.ahead: // not to be kept; it is logged when somebody asks for it
 		return fuse.EIO
 	case err != nil && l.count == 0: // else the next READDIR meets it
 		return f.failed(ctx, t, e, "directory", err)

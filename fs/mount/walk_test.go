@@ -1,6 +1,7 @@
 package mount
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"testing"
@@ -53,46 +54,105 @@ func namesOf(d *item) (names []string) {
 	return names
 }
 
-// Who lists one directory after another, in the order in which they stand in the
-// tree, finds the third and all further listings ready, whatever lies between the
-// directories and however deep they are; with all that is in them.
-func TestListingsAreEncodedAhead(t *testing.T) {
-	root := dir("")
-	var order []string // paths of directories
-	var all []*item
+// directories returns a tree, and its directories and their paths in the order in
+// which they stand in it.
+func directories() (root *item, all []*item, paths []string) {
+	root = dir("")
 	for i := range 12 {
 		d := dir(fmt.Sprintf("%02d", i), text("a", "x"), dir("deep", dir("deeper")), text("z", "y"))
 		for j := range 5 * i {
 			d.children = append(d.children, text(fmt.Sprintf("zz%03d", j), "z"))
 		}
 		root.children = append(root.children, d, text(fmt.Sprintf("%02d file", i), "between"))
-		order = append(order, "/"+d.Name, "/"+d.Name+"/deep", "/"+d.Name+"/deep/deeper")
+		paths = append(paths, "/"+d.Name, "/"+d.Name+"/deep", "/"+d.Name+"/deep/deeper")
 		all = append(all, d, d.children[1], d.children[1].children[0])
 	}
+	return root, all, paths
+}
+
+// Who lists one directory after another, in the order in which they stand in the
+// tree, finds the third and all further listings ready, whatever lies between the
+// directories and however deep they are; with all that is in them.
+func TestListingsAreEncodedAhead(t *testing.T) {
+	root, all, paths := directories()
 	mnt, c := mountConnected(t, root)
-	inode := func(path string) uint64 {
-		t.Helper()
-		var st unix.Stat_t
-		if err := unix.Stat(path, &st); err != nil {
-			t.Fatal(err)
-		}
-		return st.Ino // which is the node ID
-	}
-	for i, path := range order {
+	for i, path := range paths {
 		if i > 1 {
-			eventually(t, path+" is encoded", func() bool { return c.f.walks.encoded(inode(mnt+path)) != nil })
+			var st unix.Stat_t
+			if err := unix.Stat(mnt+path, &st); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, path+" is encoded", func() bool { return c.f.walks.encoded(st.Ino) != nil })
 		}
 		if got := listWith(t, mnt+path, 8<<10); !slices.Equal(got, namesOf(all[i])) {
 			t.Fatalf("%s lists %q", path, got)
 		}
 	}
-	// Somewhere else, and with another size than was expected.
-	for _, room := range []int{4 << 10, 32 << 10, 4 << 10} {
-		for i := len(order) - 1; i >= 0; i-- {
-			if got := listWith(t, mnt+order[(i*7)%len(order)], room); !slices.Equal(got, namesOf(all[(i*7)%len(order)])) {
-				t.Fatalf("%s lists %q", order[(i*7)%len(order)], got)
-			}
+}
+
+// In another order nothing that is encoded ahead is any use, nor any harm.
+func TestListingsInAnyOrder(t *testing.T) {
+	root, all, paths := directories()
+	mnt, _ := mountConnected(t, root)
+	for i := range paths {
+		at := (len(paths) - 1 - i) * 7 % len(paths)
+		if got := listWith(t, mnt+paths[at], 8<<10); !slices.Equal(got, namesOf(all[at])) {
+			t.Fatalf("%s lists %q", paths[at], got)
 		}
+	}
+}
+
+// walked mounts three directories with a file each, lists two of them, and returns
+// what has been encoded of the third.
+func walked(t *testing.T) (mnt string, c *connection, third *step) {
+	t.Helper()
+	mnt, c = mountConnected(t, dir("", dir("1", text("name", "")), dir("2", text("name", "")), dir("3", text("name", ""))))
+	for _, path := range []string{"/1", "/2"} {
+		listWith(t, mnt+path, 8<<10)
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(mnt+"/3", &st); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the third is encoded", func() bool { third = c.f.walks.encoded(st.Ino); return third != nil })
+	return mnt, c, third
+}
+
+// What has been encoded is what is answered.
+func TestListingsAheadAreServed(t *testing.T) {
+	mnt, c, third := walked(t)
+	c.f.walks.mu.Lock()
+	copy(third.listing.memory[bytes.Index(third.listing.memory, []byte("name")):], "else")
+	c.f.walks.mu.Unlock()
+	if got := listWith(t, mnt+"/3", 8<<10); !slices.Equal(got, []string{"else"}) {
+		t.Errorf("%q was listed", got)
+	}
+}
+
+// What has been encoded answers nothing but what was expected.
+func TestListingsAheadThatDoNotFit(t *testing.T) {
+	_, c, third := walked(t)
+	in := fuse.ReadIn{InHeader: fuse.InHeader{NodeId: third.node}, Offset: third.offset, Size: third.size}
+	if c.f.listedAhead(&in, *third) != third.listing {
+		t.Error("what was expected is not answered")
+	}
+	other := in
+	other.Size += 4096
+	if c.f.listedAhead(&other, *third) != nil {
+		t.Error("an answer of another size")
+	}
+	other = in
+	other.NodeId = treeNode(77, 1)
+	if c.f.listedAhead(&other, *third) != nil {
+		t.Error("an answer for a snapshot that there is not")
+	}
+	s := *third
+	s.generation++
+	if c.f.listedAhead(&in, s) != nil {
+		t.Error("an answer for a snapshot that had the number before")
+	}
+	if c.f.listedAhead(&in, step{}) != nil {
+		t.Error("an answer that was not expected")
 	}
 }
 
@@ -103,10 +163,8 @@ func TestLongListingsAreEncodedAhead(t *testing.T) {
 		long.children = append(long.children, text(fmt.Sprintf("file %04d", i), "x"))
 	}
 	mnt, c := mountConnected(t, dir("", long, dir("next", text("f", "x"))))
-	for range 3 {
-		if got := listWith(t, mnt+"/long", 4<<10); !slices.Equal(got, namesOf(long)) {
-			t.Fatalf("%d names", len(got))
-		}
+	if got := listWith(t, mnt+"/long", 4<<10); !slices.Equal(got, namesOf(long)) {
+		t.Fatalf("%d names", len(got))
 	}
 	var st unix.Stat_t
 	if err := unix.Stat(mnt+"/next", &st); err != nil {
@@ -118,19 +176,21 @@ func TestLongListingsAreEncodedAhead(t *testing.T) {
 // What is not expected any more makes room, and what was taken is gone.
 func TestWalks(t *testing.T) {
 	var w walks
-	ask := func(node, offset uint64) bool {
-		_, expected := w.take(&fuse.ReadIn{InHeader: fuse.InHeader{NodeId: node}, Offset: offset})
-		return expected
+	expected := func(node, offset uint64) bool {
+		return w.take(&fuse.ReadIn{InHeader: fuse.InHeader{NodeId: node}, Offset: offset}).node != 0
 	}
-	if ask(0, 0) {
+	if expected(0, 0) {
 		t.Error("something is expected of nobody")
 	}
 	for node := range uint64(walkers + 1) {
 		w.put(step{node: node + 1, offset: 7})
 	}
-	for node, want := range []bool{false, true, true, true, true} {
-		if ask(uint64(node+1), 8) || ask(uint64(node+1), 7) != want || ask(uint64(node+1), 7) {
-			t.Errorf("node %d: expected %v", node+1, !want)
+	if expected(1, 7) {
+		t.Error("the oldest has not made room")
+	}
+	for node := uint64(2); node <= walkers+1; node++ {
+		if expected(node, 8) || !expected(node, 7) || expected(node, 7) {
+			t.Errorf("node %d is not expected, or at another offset, or twice", node)
 		}
 	}
 }

@@ -112,25 +112,33 @@ func (w *worker) delegate(n int) {
 	}
 }
 
-// readDirPlus serves a READDIRPLUS.
+// readDirPlus serves a READDIRPLUS, which lists a directory with the attributes of its
+// entries.
 func (w *worker) readDirPlus(in *fuse.ReadIn) {
 	f := w.c.f
-	s, expected := f.walks.take(in)
+	s := f.walks.take(in)
 	l := f.listedAhead(in, s)
 	if l == nil {
 		l = newListing(w.out, in)
-		if status := f.readDirPlus(in, l); !status.Ok() {
+		status := f.guard(func() fuse.Status {
+			ctx := f.begin(&in.InHeader)
+			defer ctx.end()
+			return f.readDir(ctx, in, l)
+		})
+		if !status.Ok() {
 			w.fail(in.Unique, status)
 			return
 		}
 	}
 	w.send(l.answer(in.Unique))
 	switch {
-	case f.isSynthetic(in.NodeId):
 	case l.count == 0:
 		w.afterwards(in.Unique, f.endOfList(in.NodeId))
-	default:
-		f.walkOn(in, l, expected, s.listing)
+	case !f.isSynthetic(in.NodeId):
+		f.guard(func() fuse.Status {
+			f.walkOn(in, l, s)
+			return fuse.OK
+		})
 	}
 }
 
@@ -141,12 +149,10 @@ func (w *worker) afterwards(unique uint64, do func()) {
 		return
 	}
 	w.c.handOff(unique)
-	defer func() {
-		if reason := recover(); reason != nil {
-			w.c.f.panicked(reason)
-		}
-	}()
-	do()
+	w.c.f.guard(func() fuse.Status {
+		do()
+		return fuse.OK
+	})
 }
 
 // read serves a READ.
@@ -156,7 +162,11 @@ func (w *worker) read(in *fuse.ReadIn) {
 	if in.Size > inlineRead {
 		w.c.handOff(unique)
 	}
-	a, status := w.c.f.readAnswer(in)
+	var a *answer
+	status := w.c.f.guard(func() (status fuse.Status) {
+		a, status = w.c.f.read(in)
+		return status
+	})
 	if !status.Ok() {
 		w.fail(unique, status)
 		return
@@ -187,14 +197,15 @@ func (w *worker) send(pieces ...[]byte) {
 	}
 }
 
-// readAnswer is read; a panic is EIO.
-func (f *fileSystem) readAnswer(in *fuse.ReadIn) (a *answer, status fuse.Status) {
+// guard returns what do returns, or EIO if it panics: a fault of the program ends
+// one request, not the mount.
+func (f *fileSystem) guard(do func() fuse.Status) (status fuse.Status) {
 	defer func() {
 		if reason := recover(); reason != nil {
-			a, status = nil, f.panicked(reason)
+			status = f.panicked(reason)
 		}
 	}()
-	return f.read(in)
+	return do()
 }
 
 // panicked logs that the program is at fault.

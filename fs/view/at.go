@@ -51,16 +51,13 @@ func (t *Tree) At(ctx context.Context, pos uint64) (Entry, error) {
 	}
 }
 
-// nextDirPages is how many pages NextDir looks into.
+// nextDirPages is how many pages of nodes NextDir searches.
 const nextDirPages = 4
 
 // NextDir returns the first directory at a position or behind it, in pre-order.
 // It is for guesses: when there is none nearby, the error is fs.ErrNotExist.
 func (t *Tree) NextDir(ctx context.Context, pos uint64) (Entry, error) {
 	for range nextDirPages {
-		if pos > t.root.Dir.Total {
-			break
-		}
 		e, err := t.At(ctx, pos)
 		if err != nil || e.Type == tree.Directory {
 			return e, err
@@ -72,7 +69,10 @@ func (t *Tree) NextDir(ctx context.Context, pos uint64) (Entry, error) {
 		for i := l.page.FindTotal(pos-l.first) + 1; i < l.page.Len(); i++ {
 			if l.page.IsDir(i) {
 				n, err := l.page.Node(i)
-				return Entry{l.pos(i), e.Parent, n}, err
+				if err != nil {
+					return Entry{}, err
+				}
+				return Entry{l.pos(i), e.Parent, n}, nil
 			}
 		}
 		pos = l.first + l.ref.Total

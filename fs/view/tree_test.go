@@ -45,6 +45,35 @@ func TestAgreesWithModel(t *testing.T) {
 	}
 }
 
+// The next directory is found behind some pages of files, and given up behind many:
+// a page holds some 800.
+func TestNextDir(t *testing.T) {
+	for files, found := range map[int]bool{0: true, 1: true, 300: true, 2000: true, 10_000: false} {
+		s := treetest.New()
+		b := tree.NewDirBuilder(s)
+		add := func(n *tree.Node) {
+			t.Helper()
+			if err := b.Add(ctx, n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		add(&tree.Node{Name: "a", Type: tree.Directory})
+		for i := range files {
+			add(&tree.Node{Name: fmt.Sprintf("file %05d", i), Type: tree.Regular})
+		}
+		add(&tree.Node{Name: "last", Type: tree.Directory})
+		d, err := b.Finish(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := view.New(s, &tree.Node{Type: tree.Directory, Dir: d}, view.Options{})
+		e, err := v.NextDir(ctx, 2)
+		if found && (err != nil || e.Name != "last" || e.Pos != uint64(files+2)) || !found && err != fs.ErrNotExist {
+			t.Errorf("behind %d files: %v, %v", files, e, err)
+		}
+	}
+}
+
 // checkNextDir allows NextDir to find nothing where there are many files, as
 // pages of these trees hold few.
 func checkNextDir(t *testing.T, v *view.Tree, list []entry, pos uint64) {

@@ -13,39 +13,44 @@ import (
 const (
 	// Free page reporting: the order of the smallest free block that a virtual
 	// machine gives back to its host (Linux 5.14).
-	reporting = "/sys/module/page_reporting/parameters/page_reporting_order"
+	reporting    = "/sys/module/page_reporting/parameters/page_reporting_order"
+	largestOrder = 11
 	// How long an idle processor of a virtual machine polls before it halts,
-	// nanoseconds, where the haltpoll governor is in use.
-	polling = "/sys/module/haltpoll/parameters/guest_halt_poll_ns"
-
+	// nanoseconds, if this is how its idle time is governed.
+	polling        = "/sys/module/haltpoll/parameters/guest_halt_poll_ns"
+	governor       = "/sys/devices/system/cpu/cpuidle/current_governor"
 	defaultPolling = 200_000 // of the kernel
 )
 
 // Steady changes two settings of a virtual machine, where root may, until end is
-// called, and says how.
+// called, and says how. If the program is killed they stay.
 //
 // Memory that is free stays the machine's. Its host may get it within seconds
 // otherwise, and touching it again takes ten times as long then: what is measured
 // after a pause, or needs more than what ran before, would pay for it.
 //
 // An idle processor polls for as long as the kernel has it do by default. Waking
-// one that has halted takes some 20 us on a virtual machine, which hardware does
-// in few; programs that wait for each other, as those do that read a mount and the
-// one that serves it, would be measured by it more than by what they do.
+// one that has halted takes some 20 us on a virtual machine, and a few on
+// hardware; programs that wait for each other, as those do that read a mount and
+// the one that serves it, would be measured by it more than by what they do.
 func Steady() (changed []string, end func()) {
 	var undo []func()
-	for _, order := range []string{"11", "10"} { // some kernels take only orders that there are
-		if was, ok := set(reporting, order); ok {
-			undo = append(undo, func() { set(reporting, was) })
-			changed = append(changed, "the machine keeps the memory that is free")
-			break
+	change := func(parameter string, was, to int, what string) bool {
+		if os.WriteFile(parameter, []byte(strconv.Itoa(to)), 0o644) != nil {
+			return false
 		}
+		undo = append(undo, func() { _ = os.WriteFile(parameter, []byte(strconv.Itoa(was)), 0o644) })
+		changed = append(changed, what)
+		return true
 	}
-	if ns, err := strconv.Atoi(get(polling)); err == nil && ns < defaultPolling {
-		if was, ok := set(polling, strconv.Itoa(defaultPolling)); ok {
-			undo = append(undo, func() { set(polling, was) })
-			changed = append(changed, fmt.Sprintf("an idle processor polls for %d us before it halts, as by the kernel's default (here: %s ns)", defaultPolling/1000, was))
-		}
+	if order, ok := number(reporting); ok && order >= 0 && order < largestOrder-1 {
+		const what = "the machine keeps the memory that is free"
+		// Some kernels take only orders that there are.
+		_ = change(reporting, order, largestOrder, what) || change(reporting, order, largestOrder-1, what)
+	}
+	if ns, ok := number(polling); ok && ns < defaultPolling && get(governor) == "haltpoll" {
+		change(polling, ns, defaultPolling,
+			fmt.Sprintf("an idle processor polls for %d us before it halts, as by the kernel's default (as found: %d)", defaultPolling/1000, ns/1000))
 	}
 	return changed, func() {
 		for _, u := range undo {
@@ -54,21 +59,19 @@ func Steady() (changed []string, end func()) {
 	}
 }
 
-// get reads a parameter of the kernel, "" if there is none.
-func get(parameter string) string {
-	value, err := os.ReadFile(parameter)
+// get returns what a file says, "" if it cannot be read.
+func get(path string) string {
+	value, err := os.ReadFile(path)
 	if err != nil {
 		return ""
 	}
 	return strings.TrimSpace(string(value))
 }
 
-// set changes a parameter of the kernel, if this process may.
-func set(parameter, value string) (was string, ok bool) {
-	if was = get(parameter); was == "" {
-		return "", false
-	}
-	return was, os.WriteFile(parameter, []byte(value), 0o644) == nil
+// number returns a parameter of the kernel, if there is one.
+func number(parameter string) (n int, ok bool) {
+	n, err := strconv.Atoi(get(parameter))
+	return n, err == nil
 }
 
 // Tmpfs mounts a tmpfs of its own on a new directory until end is called, which

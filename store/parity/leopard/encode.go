@@ -48,9 +48,10 @@ func part(data []byte, i, cell, off, width int) []byte {
 	return data[from:min(from+width, len(data))]
 }
 
-// encodeLimit is how much of the data Encode works on at a time, bytes: 512 whole
-// pages. The processor reads ahead to the end of a page, not beyond, so parts of
-// pages would take nearly twice as long.
+// encodeLimit is how much of the data Encode works on at a time, bytes, in twice as
+// much memory. So it reads cells that are a page long as a whole, if there are up to
+// 512 parity cells, as by default. That takes half as long as part by part: the
+// processor reads ahead to the end of a page, not beyond.
 const encodeLimit = 2 << 20
 
 // Encode computes the parity cells of data. data is not changed; it is taken as
