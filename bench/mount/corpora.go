@@ -12,6 +12,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"garret/bench/internal/files"
 )
 
 // The sizes of the corpora.
@@ -45,7 +47,8 @@ func copySources(ctx context.Context, b *bench, dir string) error {
 	if err != nil {
 		return fmt.Errorf("cp -a: %w: %s", err, out)
 	}
-	return nil
+	_, b.sources, err = files.Count(dir)
+	return err
 }
 
 // makeSmall writes files in directories of a hundred; half of each is noise, so

@@ -4,7 +4,7 @@
 // kernel's caches of the native files warm, and told as the ratio of medians. Two
 // settings of a virtual machine are changed meanwhile (internal/machine), unless
 // -as-found says otherwise; the table says so. It leaves nothing behind. It needs
-// root or fusermount3, and some 6 GB of a tmpfs.
+// root or fusermount3, and some 8 GB of a tmpfs.
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -19,13 +20,14 @@ import (
 	"strings"
 	"syscall"
 
+	"garret/bench/internal/files"
 	"garret/bench/internal/machine"
 )
 
 func main() {
 	b := &bench{}
 	flag.StringVar(&b.program, "garret", "bin/garret", "the `program` to measure")
-	flag.StringVar(&b.source, "source", "", "a `directory` of program text; without it Go's distribution")
+	flag.StringVar(&b.source, "source", "", "a `directory` of program text; without it Debian's linux-source-6.1 or, if that is not installed, Go's distribution")
 	flag.StringVar(&b.dir, "dir", "/dev/shm", "where everything goes: a `directory` on a tmpfs")
 	flag.IntVar(&b.runs, "runs", 3, "how `often` each is measured")
 	flag.IntVar(&b.image, "image", 1024, "the large file's size, `MiB`")
@@ -55,11 +57,6 @@ func run(b *bench, out string, asFound bool) (code int) {
 	if err != nil {
 		return fail(fmt.Errorf("%w; `make build` builds it", err))
 	}
-	if b.source == "" {
-		if b.source, err = goRoot(ctx); err != nil {
-			return fail(err)
-		}
-	}
 	if b.runs < 1 || b.image < 1 {
 		return fail(errors.New("-runs and -image must be at least 1"))
 	}
@@ -71,6 +68,11 @@ func run(b *bench, out string, asFound bool) (code int) {
 			code = fail(err)
 		}
 	}()
+	if b.source == "" {
+		if b.source, err = defaultSource(ctx, filepath.Join(b.dir, "linux")); err != nil {
+			return fail(err)
+		}
+	}
 	if !asFound {
 		var end func()
 		b.changed, end = machine.Steady()
@@ -90,7 +92,15 @@ func run(b *bench, out string, asFound bool) (code int) {
 	return 0
 }
 
-func goRoot(ctx context.Context) (string, error) {
+// defaultSource unpacks Debian's source of Linux into a new directory, or else
+// returns Go's distribution.
+func defaultSource(ctx context.Context, dir string) (string, error) {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", err
+	}
+	if err := files.UnpackLinux(ctx, dir); !errors.Is(err, fs.ErrNotExist) {
+		return dir, err
+	}
 	out, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
 	if err != nil {
 		return "", fmt.Errorf("go env GOROOT: %w; or choose a directory with -source", err)

@@ -23,6 +23,7 @@ type bench struct {
 	runs    int
 	image   int // MiB
 	only    string
+	sources int64    // files of the source tree
 	changed []string // of the machine, while it measures
 }
 

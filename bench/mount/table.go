@@ -38,6 +38,9 @@ func (b *bench) table(rows []*row) string {
 	t.WriteString("# A mount beside the files themselves\n\nWritten by `make bench-mount`.\n\n")
 	fmt.Fprintf(&t, "Median of %d runs each, in turn: natively on a tmpfs with warm caches, and on a fresh mount.\n", b.runs)
 	fmt.Fprintf(&t, "%d processors, Linux %s, load average %s at the end.\n", runtime.NumCPU(), release(), loadAverage())
+	if b.sources > 0 {
+		fmt.Fprintf(&t, "The source tree has %d files.\n", b.sources)
+	}
 	if len(b.changed) > 0 {
 		fmt.Fprintf(&t, "While it was measured, %s.\n", strings.Join(b.changed, ", and "))
 	}

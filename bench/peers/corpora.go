@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -12,6 +13,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"garret/bench/internal/files"
 )
 
 // corpus is what is stored.
@@ -33,16 +36,15 @@ var corpora = map[string]*corpus{
 	"many":   {what: "1,000,000 files of 0 to 3 KiB", make: makeMany, mount: true, alone: true},
 }
 
-const linuxArchive = "/usr/src/linux-source-6.1.tar.xz"
-
 func makeLinux(ctx context.Context, b *bench, a, _ string) error {
 	if b.linux != "" {
 		return command{args: []string{"cp", "-a", b.linux + "/.", a}}.run(ctx)
 	}
-	if _, err := os.Stat(linuxArchive); err != nil {
+	err := files.UnpackLinux(ctx, a)
+	if errors.Is(err, fs.ErrNotExist) {
 		return &missingError{"the Debian package linux-source-6.1 is not installed, and -linux names no other tree"}
 	}
-	return command{args: []string{"tar", "xf", linuxArchive, "-C", a, "--strip-components=1"}}.run(ctx)
+	return err
 }
 
 var toolchains = [2]string{"1.24.0", "1.24.1"}
