@@ -119,8 +119,9 @@ func (f *fileSystem) push(t *openTree, e view.Entry) {
 	}
 	p := pushing{f: f, t: t, window: window, begin: e.Pos, next: e.Pos + 1}
 	defer func() { f.pusher.release(dir, p.begin, p.next) }()
-	// What fails here is not lost: nobody has asked for it.
-	_ = t.After(f.connection.ctx, e, p.file)
+	if _, d, status := f.entry(f.connection.ctx, dir); status.Ok() {
+		p.files(d)
+	}
 }
 
 // endOfList notes that a directory has been listed to its end. It returns what is
@@ -137,13 +138,12 @@ func (f *fileSystem) endOfList(dir uint64) func() {
 	return func() {
 		p := pushing{f: f, window: window}
 		defer func() { f.pusher.release(dir, p.begin, p.next) }()
-		ctx := f.connection.ctx
-		t, e, status := f.entry(ctx, dir)
+		t, e, status := f.entry(f.connection.ctx, dir)
 		if !status.Ok() {
 			return
 		}
 		p.t, p.begin, p.next = t, e.Pos+1, e.Pos+1
-		_ = t.List(ctx, e, 0, func(_ uint64, child view.Entry) bool { return p.file(child) })
+		p.files(e)
 	}
 }
 
@@ -156,6 +156,20 @@ type pushing struct {
 	// Positions of the run's first file and of the first one that is not in it.
 	begin, next uint64
 	loan        view.Loan
+}
+
+// files pushes the files of a directory from next on. Most of them have just been
+// listed, and so are at hand without being decoded once more.
+func (p *pushing) files(dir view.Entry) {
+	for end := dir.Pos + dir.Dir.Total; p.next <= end; {
+		_, e, status := p.f.entry(p.f.connection.ctx, p.t.nodeID(p.next))
+		if !status.Ok() || !p.file(e) {
+			return
+		}
+		if e.Type == tree.Directory {
+			p.next += e.Dir.Total
+		}
+	}
 }
 
 // file pushes a file, as far as it is in memory. It returns false when the push

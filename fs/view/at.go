@@ -14,15 +14,54 @@ func (t *Tree) At(ctx context.Context, pos uint64) (Entry, error) {
 	if pos == 0 {
 		return t.Root(), nil
 	}
+	l, i, parent, err := t.locate(ctx, pos)
+	if err != nil {
+		return Entry{}, err
+	}
+	n, err := l.page.Node(i)
+	if err != nil {
+		return Entry{}, err
+	}
+	return Entry{pos, parent, n}, nil
+}
+
+// nextDirPages is how many pages of nodes NextDir searches.
+const nextDirPages = 4
+
+// NextDir returns the first directory below the root at a position or behind it, in
+// pre-order. It is for guesses: when there is none nearby, the error is
+// fs.ErrNotExist.
+func (t *Tree) NextDir(ctx context.Context, pos uint64) (Entry, error) {
+	for range nextDirPages {
+		l, i, parent, err := t.locate(ctx, max(pos, 1))
+		if err != nil {
+			return Entry{}, err
+		}
+		for ; i < l.page.Len(); i++ {
+			if !l.page.IsDir(i) {
+				continue
+			}
+			n, err := l.page.Node(i)
+			if err != nil {
+				return Entry{}, err
+			}
+			return Entry{l.pos(i), parent, n}, nil
+		}
+		pos = l.first + l.ref.Total
+	}
+	return Entry{}, fs.ErrNotExist
+}
+
+// locate returns the page that the entry at a position other than 0 stands in, but
+// for its index, where in it, and the position of its directory.
+func (t *Tree) locate(ctx context.Context, pos uint64) (l leaf, i int, parent uint64, err error) {
 	if pos > t.root.Dir.Total {
-		return Entry{}, fs.ErrNotExist
+		return leaf{}, 0, 0, fs.ErrNotExist
 	}
 	d := dir{t.root.Dir, 0}
 	var up span // the page in which the directory stands
 	s := t.hints.Load().find(pos)
 	for {
-		var l leaf
-		var err error
 		hinted := s != nil
 		if hinted {
 			d.pos = s.parent
@@ -32,52 +71,19 @@ func (t *Tree) At(ctx context.Context, pos uint64) (Entry, error) {
 			l, err = t.descend(ctx, &d, byPosition, "", pos)
 		}
 		if err != nil {
-			return Entry{}, err
+			return leaf{}, 0, 0, err
 		}
 		i := l.page.FindTotal(pos - l.first)
 		at := l.pos(i)
 		if at == pos {
-			n, err := l.page.Node(i)
-			if err != nil {
-				return Entry{}, err
-			}
 			if !hinted {
 				t.hintTable().remember(pos, span{d.pos, l.first, l.ref}, up)
 			}
-			return Entry{pos, d.pos, n}, nil
+			return l, i, d.pos, nil
 		}
 		up, s = span{d.pos, l.first, l.ref}, nil
 		d = dir{l.page.Dir(i), at}
 	}
-}
-
-// nextDirPages is how many pages of nodes NextDir searches.
-const nextDirPages = 4
-
-// NextDir returns the first directory at a position or behind it, in pre-order.
-// It is for guesses: when there is none nearby, the error is fs.ErrNotExist.
-func (t *Tree) NextDir(ctx context.Context, pos uint64) (Entry, error) {
-	for range nextDirPages {
-		e, err := t.At(ctx, pos)
-		if err != nil || e.Type == tree.Directory {
-			return e, err
-		}
-		l, err := t.pageAt(ctx, e)
-		if err != nil {
-			return Entry{}, err
-		}
-		for i := l.page.FindTotal(pos-l.first) + 1; i < l.page.Len(); i++ {
-			if l.page.IsDir(i) {
-				n, err := l.page.Node(i)
-				if err != nil {
-					return Entry{}, err
-				}
-				return Entry{l.pos(i), e.Parent, n}, nil
-			}
-		}
-		pos = l.first + l.ref.Total
-	}
-	return Entry{}, fs.ErrNotExist
 }
 
 // Path returns the slash-separated path of an entry from the root, "" for the

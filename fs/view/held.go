@@ -3,7 +3,6 @@ package view
 import (
 	"context"
 	"io"
-	"syscall"
 
 	"garret/fs/tree"
 	"garret/index"
@@ -39,64 +38,6 @@ func (t *Tree) Held(e Entry, into *Loan) (ok bool) {
 		}
 	}
 	return len(e.Content.Parts) > 0
-}
-
-// After visits the entries that follow e in its directory, as List does, until
-// visit returns false; those that stand in the same page, that is, so that one
-// page at most is loaded.
-func (t *Tree) After(ctx context.Context, e Entry, visit func(e Entry) bool) error {
-	if e.Pos == 0 {
-		return nil
-	}
-	l, err := t.pageAt(ctx, e)
-	if err != nil {
-		return err
-	}
-	for i := l.page.FindTotal(e.Pos-l.first) + 1; i < l.page.Len(); i++ {
-		n, err := l.page.Node(i)
-		if err != nil {
-			return err
-		}
-		if !visit(Entry{l.pos(i), e.Parent, n}) {
-			return nil
-		}
-	}
-	return nil
-}
-
-// pageAt returns the page that an entry other than the root stands in, but for its
-// index.
-func (t *Tree) pageAt(ctx context.Context, e Entry) (l leaf, err error) {
-	if s := t.hints.Load().find(e.Pos); s != nil && s.parent == e.Parent {
-		l = leaf{ref: s.ref, first: s.first}
-		l.page, err = t.dirPage(ctx, &l.ref, "", "")
-		return l, err
-	}
-	return t.pageOf(ctx, e)
-}
-
-// pageOf finds the page that an entry stands in from the root on, and has At
-// remember it.
-func (t *Tree) pageOf(ctx context.Context, e Entry) (leaf, error) {
-	d := dir{t.root.Dir, 0}
-	var up span
-	for {
-		if e.Pos > d.pos+d.Total {
-			return leaf{}, syscall.EINVAL // no entry of this tree
-		}
-		l, err := t.descend(ctx, &d, byPosition, "", e.Pos)
-		if err != nil {
-			return leaf{}, err
-		}
-		i := l.page.FindTotal(e.Pos - l.first)
-		at := l.pos(i)
-		if at == e.Pos {
-			t.hintTable().remember(e.Pos, span{d.pos, l.first, l.ref}, up)
-			return l, nil
-		}
-		up = span{d.pos, l.first, l.ref}
-		d = dir{l.page.Dir(i), at}
-	}
 }
 
 // Loan is pieces of memory that belong to the loader. They must not be modified,

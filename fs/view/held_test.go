@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"garret/fs/tree"
@@ -91,63 +90,6 @@ func TestSlicesOfHole(t *testing.T) {
 	loan.Return()
 	if ok, err := v.Slices(ctx, e, &loan, 0, 1<<20, 2); ok || err != nil || len(loan.Pieces) > 0 {
 		t.Errorf("in two pieces: %v, %v", ok, err)
-	}
-}
-
-// After visits what List does, from any entry on, up to the end of its page,
-// whether or not the entry's place is remembered.
-func TestAfter(t *testing.T) {
-	rng := rand.New(rand.NewPCG(6, 6))
-	root := randomTree(rng, 3000)
-	s := treetest.New()
-	node := mustBuild(t, s, root, 64)
-	for _, remembered := range []bool{false, true} {
-		v := view.New(s, node, view.Options{})
-		visited := 0
-		for range 300 {
-			e, err := v.At(ctx, rng.Uint64N(v.Len()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			parent, err := v.At(ctx, e.Parent)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var want, got []uint64
-			if e.Pos > 0 {
-				err = v.List(ctx, parent, 0, func(_ uint64, c view.Entry) bool {
-					if c.Pos > e.Pos {
-						want = append(want, c.Pos)
-					}
-					return true
-				})
-				if err != nil {
-					t.Fatal(err)
-				}
-			}
-			in := v
-			if !remembered {
-				in = view.New(s, node, view.Options{})
-			}
-			err = in.After(ctx, e, func(c view.Entry) bool {
-				if c.Parent != e.Parent {
-					t.Fatalf("entry %d has the parent %d", c.Pos, c.Parent)
-				}
-				got = append(got, c.Pos)
-				return true
-			})
-			if err != nil || len(got) > len(want) || !slices.Equal(got, want[:len(got)]) {
-				t.Fatalf("after %d: %v of %v, %v", e.Pos, got, want, err)
-			}
-			visited += len(got)
-		}
-		if visited == 0 {
-			t.Error("nothing was visited")
-		}
-	}
-	v := view.New(s, node, view.Options{})
-	if err := v.After(ctx, view.Entry{Pos: v.Len() + 7, Parent: 1}, func(view.Entry) bool { return true }); err == nil {
-		t.Error("after an entry that is not there: no error")
 	}
 }
 
