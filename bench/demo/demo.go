@@ -91,7 +91,10 @@ func (d *demo) show(ctx context.Context) error {
 		return err
 	}
 	if d.noFUSE == nil {
-		d.say("The mount shows them too. The newest is what is there now, the first what was there before.")
+		d.say("Within seconds the mount shows them too. The newest is what is there now, the first what was there before.")
+		if err := d.await(mnt, len(d.took)); err != nil {
+			return err
+		}
 		if _, err := d.run("ls", "mnt/snapshots"); err != nil {
 			return err
 		}

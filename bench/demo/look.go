@@ -60,6 +60,24 @@ func canMount() error {
 	return nil
 }
 
+// await waits until the mount shows so many snapshots, and what was added as the
+// latest one's: it asks the repository for them every few seconds only.
+func (d *demo) await(mnt string, snapshots int) error {
+	const longest = 15 * time.Second
+	for end := time.Now().Add(longest); ; time.Sleep(50 * time.Millisecond) {
+		names, err := os.ReadDir(filepath.Join(mnt, "snapshots"))
+		if err == nil && len(names) != snapshots {
+			err = fmt.Errorf("it shows %d snapshots, not %d", len(names), snapshots)
+		}
+		if err == nil {
+			_, err = os.Stat(filepath.Join(mnt, "latest", addedFile))
+		}
+		if err == nil || time.Now().After(end) {
+			return err
+		}
+	}
+}
+
 // view names a place where a snapshot can be seen: in the mount, or else
 // restored, when compare asks for it.
 func (d *demo) view(mnt, snapshot string) func() (string, error) {
