@@ -119,7 +119,7 @@ func (f *fileSystem) push(t *openTree, e view.Entry) {
 	}
 	p := pushing{f: f, t: t, window: window, begin: e.Pos, next: e.Pos + 1}
 	defer func() { f.pusher.release(dir, p.begin, p.next) }()
-	if _, d, status := f.entry(f.connection.ctx, dir); status.Ok() {
+	if _, d, status := f.entry(atOnce, dir); status.Ok() {
 		p.files(d)
 	}
 }
@@ -138,7 +138,7 @@ func (f *fileSystem) endOfList(dir uint64) func() {
 	return func() {
 		p := pushing{f: f, window: window}
 		defer func() { f.pusher.release(dir, p.begin, p.next) }()
-		t, e, status := f.entry(f.connection.ctx, dir)
+		t, e, status := f.entry(atOnce, dir)
 		if !status.Ok() {
 			return
 		}
@@ -159,10 +159,11 @@ type pushing struct {
 }
 
 // files pushes the files of a directory from next on. Most of them have just been
-// listed, and so are at hand without being decoded once more.
+// listed, and so are at hand without being decoded once more. Nothing is loaded for
+// it, or a loss would be logged that nobody has met.
 func (p *pushing) files(dir view.Entry) {
 	for end := dir.Pos + dir.Dir.Total; p.next <= end; {
-		_, e, status := p.f.entry(p.f.connection.ctx, p.t.nodeID(p.next))
+		_, e, status := p.f.entry(atOnce, p.t.nodeID(p.next))
 		if !status.Ok() || !p.file(e) {
 			return
 		}

@@ -111,7 +111,7 @@ func (t *Tree) Path(ctx context.Context, e Entry) (string, error) {
 	}
 }
 
-// A span is a page of nodes in which At ended, or the one in which the directory
+// A span is a page of nodes in which locate ended, or the one in which the directory
 // of that stands. Reads and look-ups stay in a directory, and in directories
 // near it, for a while; a span saves them the way down from the root.
 type span struct {
@@ -121,7 +121,7 @@ type span struct {
 }
 
 // hintTable keeps a span for a block of positions, whichever was found last in
-// it: fine blocks for pages in which At ended, coarse ones for those above.
+// it: fine blocks for pages in which locate ended, coarse ones for those above.
 type hintTable struct {
 	fine, coarse [hints]atomic.Pointer[span]
 }
