@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"os"
 	"testing"
 )
 
@@ -144,16 +146,21 @@ func TestRoundTrip(t *testing.T) {
 			if sample == "random" && codec != None {
 				t.Errorf("%s: random bytes are stored as %v", name, codec)
 			}
-			got := make([]byte, len(src))
-			if err := Decompress(codec, got, stored); err != nil || !bytes.Equal(got, src) {
-				t.Errorf("%s, %s: does not come back: %v", name, sample, err)
-			}
-			for _, wrong := range []int{len(src) - 1, len(src) + 1} {
-				if wrong < 0 {
-					continue
+			for _, behind := range []int{0, 1, Slack, 3 * Slack} {
+				got := append(make([]byte, len(src), len(src)+behind), bytes.Repeat([]byte("x"), behind)...)
+				if err := Decompress(codec, got[:len(src)], stored); err != nil || !bytes.Equal(got[:len(src)], src) {
+					t.Errorf("%s, %s, %d bytes behind: does not come back: %v", name, sample, behind, err)
 				}
-				if err := Decompress(codec, make([]byte, wrong), stored); !errors.Is(err, ErrData) {
-					t.Errorf("%s, %s: taken for %d bytes: %v", name, sample, wrong, err)
+				if rest := got[min(len(got), len(src)+Slack):]; len(bytes.Trim(rest, "x")) > 0 {
+					t.Errorf("%s, %s: overwrites what lies behind: %q", name, sample, rest)
+				}
+				for _, wrong := range []int{len(src) - 1, len(src) + 1} {
+					if wrong < 0 {
+						continue
+					}
+					if err := Decompress(codec, make([]byte, wrong, wrong+behind), stored); !errors.Is(err, ErrData) {
+						t.Errorf("%s, %s, %d bytes behind: taken for %d bytes: %v", name, sample, behind, wrong, err)
+					}
 				}
 			}
 		}
@@ -188,9 +195,12 @@ func FuzzDecompress(f *testing.F) {
 		if n < 0 || n > 1<<20 {
 			return
 		}
-		dst := make([]byte, n)
-		if err := Decompress(Codec(c), dst, src); err != nil && !errors.Is(err, ErrData) {
+		dst := append(make([]byte, n, n+2*Slack), bytes.Repeat([]byte("x"), 2*Slack)...)
+		if err := Decompress(Codec(c), dst[:n], src); err != nil && !errors.Is(err, ErrData) {
 			t.Fatal(err)
+		}
+		if rest := dst[n+Slack:]; len(bytes.Trim(rest, "x")) > 0 {
+			t.Fatalf("overwrites what lies behind: %q", rest)
 		}
 	})
 }
@@ -208,5 +218,43 @@ func BenchmarkAppend(b *testing.B) {
 				dst, _, _ = c.Append(dst[:0], src)
 			}
 		})
+	}
+}
+
+// BenchmarkDecompress reads a frame of a program: this one.
+func BenchmarkDecompress(b *testing.B) {
+	path, err := os.Executable()
+	if err != nil {
+		b.Fatal(err)
+	}
+	program, err := os.ReadFile(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	src := program[1<<20 : 1<<20+512<<10]
+	for _, name := range []string{"zstd,1", "zstd", "lz4"} {
+		m, err := ParseMethod(name)
+		if err != nil {
+			b.Fatal(err)
+		}
+		c, err := NewCompressor(m)
+		if err != nil {
+			b.Fatal(err)
+		}
+		stored, codec, err := c.Append(nil, src)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, slack := range []int{0, Slack} {
+			b.Run(fmt.Sprintf("%s/slack=%d", name, slack), func(b *testing.B) {
+				dst := make([]byte, len(src), len(src)+slack)
+				b.SetBytes(int64(len(src)))
+				for b.Loop() {
+					if err := Decompress(codec, dst, stored); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
 	}
 }

@@ -136,7 +136,7 @@ func (f *Frame) DecodeIn(plain []byte, memory func(n int) []byte) error {
 	if end != uint64(rawLen) {
 		return fmt.Errorf("frame's blobs are %d bytes, not %d: %w", end, rawLen, ErrDamaged)
 	}
-	f.raw = memory(rawLen)[:rawLen]
+	f.raw = memory(rawLen + codec.Slack)[:rawLen]
 	if err := codec.Decompress(c, f.raw, rest); err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}

@@ -230,7 +230,7 @@ func (b *bench) compression(name string) stage {
 				return nil, err
 			}
 			i := thread
-			out := make([]byte, frameSize)
+			out := make([]byte, frameSize+codec.Slack)
 			return func() (int, error) {
 				f := frames[i%len(frames)]
 				i++
@@ -385,7 +385,7 @@ func (b *bench) read(thread int) (operation, error) {
 	}
 	h := hasher{mac: b.keys.Hasher(false)}
 	var opened []byte
-	out, i := make([]byte, frameSize), 0
+	out, i := make([]byte, frameSize+codec.Slack), 0
 	return func() (int, error) {
 		f := frames[i%readFrames]
 		i++
