@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -14,8 +15,8 @@ import (
 
 // Frames lie in their pack in the order in which the walk met what is in them, so
 // who copies a tree, or a large file, asks for one after another. When somebody
-// has asked for two in a row, those that follow are loaded and verified before he
-// asks, by another processor.
+// has asked for two in a row, or for a pack's first one, those that follow are
+// loaded and verified before he asks, by another processor.
 const (
 	aheadFrames = 2 // loaded ahead of a reader
 	aheadRoom   = 8 // frames that the cache's window must hold
@@ -28,13 +29,14 @@ type readahead struct {
 	r      *Reader
 	ctx    context.Context
 	cancel context.CancelFunc
-	slots  chan struct{} // holds a token for each frame being loaded ahead
 	wait   sync.WaitGroup
 
 	mu      sync.Mutex
 	closed  bool // nothing is loaded ahead, or not any more
 	readers [aheadPacks]*follower
-	next    int // of readers to be replaced
+	next    int         // of readers to be replaced
+	free    int         // of those who load
+	queue   []*follower // for whom frames are to be loaded, who has waited longest first
 }
 
 // follower is what is known about who reads in one pack.
@@ -42,6 +44,8 @@ type follower struct {
 	pack   index.PackID
 	kind   index.Kind
 	last   uint16 // frame asked for
+	loaded int    // the last frame that was loaded ahead of this reader, or tried
+	queued bool
 	ctx    context.Context
 	cancel context.CancelFunc // for when the reader goes elsewhere
 
@@ -52,7 +56,7 @@ type follower struct {
 // newReadahead returns the reader's, which does nothing if its cache would lose
 // a frame before it is asked for.
 func newReadahead(r *Reader, cacheSize int64) *readahead {
-	a := &readahead{r: r, slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
+	a := &readahead{r: r, free: max(1, runtime.GOMAXPROCS(0)/2)}
 	a.closed = cacheSize/windowShare < aheadRoom*int64(r.repo.config.FrameSize)
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	return a
@@ -75,19 +79,47 @@ func (a *readahead) follow(at index.Location) {
 	if f == nil || a.closed {
 		return
 	}
-	select {
-	case a.slots <- struct{}{}:
-	default:
-		return // enough is being loaded; whoever asks next comes back to it
+	a.enqueue(f)
+	if a.free > 0 {
+		a.free--
+		a.wait.Go(a.work)
 	}
-	a.wait.Go(func() {
-		defer func() { <-a.slots }()
-		a.load(f, at)
-	})
+}
+
+// enqueue has a frame loaded for a reader when it is his turn.
+func (a *readahead) enqueue(f *follower) {
+	if !f.queued {
+		f.queued = true
+		a.queue = append(a.queue, f)
+	}
+}
+
+// work loads a frame for each reader in the queue, until there is none.
+func (a *readahead) work() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for len(a.queue) > 0 && !a.closed {
+		f := a.queue[0]
+		a.queue = slices.Delete(a.queue, 0, 1)
+		f.queued = false
+		n := max(f.loaded, int(f.last)) + 1
+		if n > int(f.last)+aheadFrames {
+			continue
+		}
+		f.loaded = n
+		ctx := f.ctx
+		a.mu.Unlock()
+		more := a.load(ctx, f, n)
+		a.mu.Lock()
+		if more {
+			a.enqueue(f)
+		}
+	}
+	a.free++
 }
 
 // follower returns the follower of the reader that asks for a frame, nil if it
-// does not read on from where it was.
+// does not read on from where it was, nor begins with a pack of data.
 func (a *readahead) follower(at index.Location) *follower {
 	for _, f := range a.readers {
 		if f == nil || f.pack != at.Pack || f.kind != at.Kind {
@@ -101,7 +133,7 @@ func (a *readahead) follower(at index.Location) *follower {
 		case at.Frame <= before && before-at.Frame < aheadSkip:
 			return nil // beside what was asked for
 		}
-		f.last = at.Frame
+		f.last, f.loaded = at.Frame, 0
 		f.cancel()
 		f.ctx, f.cancel = context.WithCancel(a.ctx)
 		return nil
@@ -113,6 +145,9 @@ func (a *readahead) follower(at index.Location) *follower {
 	}
 	a.readers[a.next] = f
 	a.next = (a.next + 1) % aheadPacks
+	if at.Frame == 0 && at.Kind == index.Data {
+		return f
+	}
 	return nil
 }
 
@@ -132,31 +167,29 @@ func (a *readahead) blobs(at index.Location) []index.ID {
 	return nil
 }
 
-// load loads the frames that follow one. What fails is not lost: nobody has asked
-// for it, and who does is told.
-func (a *readahead) load(f *follower, at index.Location) {
-	a.mu.Lock()
-	ctx := f.ctx
-	a.mu.Unlock()
+// load loads a frame ahead, and reports whether there may be more after it. What
+// fails is not lost: nobody has asked for it, and who does is told.
+func (a *readahead) load(ctx context.Context, f *follower, n int) (more bool) {
 	f.once.Do(func() {
-		placed := a.directory(ctx, at)
+		placed := a.directory(ctx, f.pack, f.kind)
 		f.placed.Store(&placed)
 	})
 	placed := *f.placed.Load()
-	for n := int(at.Frame) + 1; n <= int(at.Frame)+aheadFrames && n < len(placed) && ctx.Err() == nil; n++ {
-		p := placed[n]
-		at := index.Location{Pack: at.Pack, Kind: at.Kind, Offset: p.Offset, Length: p.Length, Frame: uint16(n)}
-		a.r.loadAhead(ctx, at, p.IDs)
+	if n >= len(placed) || ctx.Err() != nil {
+		return false
 	}
+	p := placed[n]
+	a.r.loadAhead(ctx, index.Location{Pack: f.pack, Kind: f.kind, Offset: p.Offset, Length: p.Length, Frame: uint16(n)}, p.IDs)
+	return true
 }
 
 // directory reads where a pack's frames are.
-func (a *readahead) directory(ctx context.Context, at index.Location) []pack.Placed {
-	opener, err := a.r.opener(at.Pack, at.Kind)
+func (a *readahead) directory(ctx context.Context, id index.PackID, kind index.Kind) []pack.Placed {
+	opener, err := a.r.opener(id, kind)
 	if err != nil {
 		return nil
 	}
-	name := packName(at.Pack)
+	name := packName(id)
 	size, err := a.r.repo.backend.Size(ctx, name)
 	if err != nil {
 		return nil
@@ -172,7 +205,7 @@ func (a *readahead) directory(ctx context.Context, at index.Location) []pack.Pla
 		return nil
 	}
 	header, err := pack.ParseHeader(head[:n])
-	if err != nil || header.Pack != at.Pack || header.Kind != at.Kind {
+	if err != nil || header.Pack != id || header.Kind != kind {
 		return nil
 	}
 	placed, err := opener.Directory(in, layout, header.Len())

@@ -1,68 +1,108 @@
 package store
 
 import (
+	"context"
 	"testing"
-	"time"
 
 	"garret/index"
+	"garret/store/backend"
 )
 
-// Who asks for one frame after another finds the next one decoded; who asks here
-// and there has nothing decoded that he did not ask for.
+// Who asks for one frame after another, or for a pack's first one, finds the next
+// ones decoded; who asks here and there has nothing decoded that he did not ask for.
 func TestReadahead(t *testing.T) {
 	b, blobs := withParity(t)
-	places := map[uint16]index.ID{}
-	for _, ahead := range []bool{true, false} {
-		rd, err := openTestRepository(t, b).NewReader(t.Context(), 64<<20)
-		if err != nil {
-			t.Fatal(err)
+	tests := []struct {
+		asked []uint16
+		loads int64
+	}{
+		{[]uint16{0}, 3},
+		{[]uint16{3}, 1},
+		{[]uint16{3, 4}, 4},
+		{[]uint16{3, 5}, 4},
+		{[]uint16{3, 6}, 2},
+		{[]uint16{6, 3, 9, 0}, 4},
+		{[]uint16{0, 1, 2, 3, 4, 5, 6}, 9},
+		{[]uint16{3, 4, 5, 9}, 6},
+	}
+	for _, test := range tests {
+		r := newPackReader(t, b, blobs)
+		for _, n := range test.asked {
+			r.read(t, n)
+			r.ahead.wait.Wait()
 		}
-		defer rd.Close(t.Context())
-		var in index.PackID
-		for _, blob := range blobs {
-			rd.set.Lookup(blob.id, func(at index.Location) bool {
-				if in == (index.PackID{}) && at.Kind == index.Data {
-					in = at.Pack
-				}
-				if at.Pack == in {
-					places[at.Frame] = blob.id
-				}
-				return false
-			})
+		if n := r.Loads(); n != test.loads {
+			t.Errorf("%v: %d frames were decoded, want %d", test.asked, n, test.loads)
 		}
-		if len(places) < 10 {
-			t.Fatalf("%d frames", len(places))
-		}
-		read := func(n uint16) {
-			if _, err := rd.Blob(t.Context(), index.Data, places[n]); err != nil {
-				t.Fatal(err)
+		last := test.asked[len(test.asked)-1]
+		for _, n := range []uint16{last + 1, last + 2} {
+			if want := test.loads > int64(len(test.asked)) && last != 9; r.held(n) != want {
+				t.Errorf("%v: frame %d is there: %v", test.asked, n, !want)
 			}
 		}
-		if !ahead {
-			for _, n := range []uint16{6, 3, 9, 0} {
-				read(n)
+	}
+}
+
+// packReader is a reader of the frames of one pack.
+type packReader struct {
+	*Reader
+	frames map[uint16]index.Location // a blob of each
+	ids    map[uint16]index.ID       // and its name
+}
+
+func newPackReader(t *testing.T, b backend.Backend, blobs []blob) *packReader {
+	t.Helper()
+	rd, err := openTestRepository(t, b).NewReader(t.Context(), 64<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { rd.Close(context.Background()) })
+	r := &packReader{rd, map[uint16]index.Location{}, map[uint16]index.ID{}}
+	var in index.PackID
+	for _, blob := range blobs {
+		rd.set.Lookup(blob.id, func(at index.Location) bool {
+			if in == (index.PackID{}) && at.Kind == index.Data {
+				in = at.Pack
 			}
-			rd.ahead.wait.Wait()
-			if n := rd.Loads(); n != 4 {
-				t.Errorf("%d frames were decoded for 4 here and there", n)
+			if at.Pack == in {
+				r.frames[at.Frame], r.ids[at.Frame] = at, blob.id
 			}
-			continue
-		}
-		read(0)
-		read(1)
-		for n := uint16(2); n < 7; n++ {
-			rd.ahead.wait.Wait()
-			_, giveBack, ok := rd.BorrowCached(index.Data, places[n])
-			if !ok {
-				t.Fatalf("frame %d is not there", n)
-			}
-			giveBack()
-		}
-		for end := time.Now().Add(5 * time.Second); len(rd.ahead.slots) > 0 && time.Now().Before(end); {
-			time.Sleep(time.Millisecond)
-		}
-		if n := rd.Loads(); n != 9 {
-			t.Errorf("%d frames were decoded; 7 were asked for, and two follow", n)
+			return false
+		})
+	}
+	if len(r.frames) < 10 {
+		t.Fatalf("%d frames", len(r.frames))
+	}
+	return r
+}
+
+// read asks for a frame.
+func (r *packReader) read(t *testing.T, n uint16) {
+	t.Helper()
+	if _, err := r.Blob(t.Context(), index.Data, r.ids[n]); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// held reports whether a frame is in memory.
+func (r *packReader) held(n uint16) bool { return r.Reader.frames.has(r.frameKey(r.frames[n])) }
+
+// Who asks while frames are being loaded for others waits for his turn, is not
+// forgotten, and gets what follows the last frame that he has asked for.
+func TestReadaheadTakesTurns(t *testing.T) {
+	b, blobs := withParity(t)
+	r := newPackReader(t, b, blobs)
+	r.ahead.free = 0 // everybody is busy
+	for n := uint16(2); n <= 5; n++ {
+		r.read(t, n)
+	}
+	if n := r.Loads(); n != 4 {
+		t.Fatalf("%d frames were decoded; 4 were asked for, and nobody had time for more", n)
+	}
+	r.ahead.work() // one has time again
+	for n := range uint16(10) {
+		if want := n >= 2 && n <= 5+aheadFrames; r.held(n) != want {
+			t.Errorf("frame %d is there: %v", n, !want)
 		}
 	}
 }
