@@ -44,7 +44,8 @@ type Reader struct {
 	ownsSet   bool
 	problems  []error
 
-	loads atomic.Int64 // frames decoded
+	loads atomic.Int64  // frames decoded
+	last  atomic.Uint64 // the blob that BorrowCached found last: its frame's key, and 16 bits of its ordinal
 
 	healer healer
 	ahead  *readahead
@@ -165,11 +166,15 @@ func (r *Reader) borrow(ctx context.Context, kind index.Kind, id index.ID) (data
 // BorrowCached is Borrow if that needs nothing but memory: the blob's frame has
 // been decoded and is still there.
 func (r *Reader) BorrowCached(kind index.Kind, id index.ID) (data []byte, giveBack func(), ok bool) {
+	if data, giveBack, ok = r.borrowNext(kind, id); ok {
+		return data, giveBack, true
+	}
 	r.set.Lookup(id, func(at index.Location) bool {
 		if at.Kind != kind {
 			return true
 		}
-		f, cached := r.frames.Get(r.frameKey(at))
+		key := r.frameKey(at)
+		f, cached := r.frames.Get(key)
 		if !cached {
 			return true
 		}
@@ -179,10 +184,36 @@ func (r *Reader) BorrowCached(kind index.Kind, id index.ID) (data []byte, giveBa
 			return true
 		}
 		r.used(f)
+		r.last.Store(key<<16 | uint64(at.Blob))
 		giveBack, ok = f.release, true
 		return false
 	})
 	return data, giveBack, ok
+}
+
+// borrowNext borrows the blob that follows the last one in its frame if it is the
+// one wanted, as it mostly is: files lie in frames in the order of the walk. That
+// spares looking it up in the index.
+func (r *Reader) borrowNext(kind index.Kind, id index.ID) (data []byte, giveBack func(), ok bool) {
+	last := r.last.Load()
+	key, i := last>>16, int(uint16(last))+1
+	if keyKind(key) != kind {
+		return nil, nil, false
+	}
+	f, cached := r.frames.Get(key)
+	if !cached {
+		return nil, nil, false
+	}
+	if i < f.Len() {
+		if has := f.ids[i].Load(); has != nil && *has == id {
+			data, _ = f.Blob(i)
+			r.used(f)
+			r.last.Store(last + 1)
+			return data, f.release, true
+		}
+	}
+	f.drop()
+	return nil, nil, false
 }
 
 // copyOf reads one copy of a blob.
@@ -309,6 +340,9 @@ func (r *Reader) lead(ctx context.Context, l *load, key uint64, at index.Locatio
 func (r *Reader) frameKey(at index.Location) uint64 {
 	return r.packNumber(at.Pack)<<24 | uint64(at.Kind)<<16 | uint64(at.Frame)
 }
+
+// keyKind returns the kind in a frame's key.
+func keyKind(key uint64) index.Kind { return index.Kind(key >> 16) }
 
 func (r *Reader) packNumber(id index.PackID) uint64 {
 	r.mu.Lock()

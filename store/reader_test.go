@@ -225,3 +225,72 @@ func TestNoBlobForAnother(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The blob that follows the last one is found without the index, and nothing else
+// is: not what comes later, nor under another kind.
+func TestNextBlob(t *testing.T) {
+	b, blobs := withParity(t)
+	rd, err := openTestRepository(t, b).NewReader(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rd.Close(t.Context())
+	rd.ahead.close()
+	frames := map[uint64]map[uint16]blob{}
+	var in map[uint16]blob // one frame's blobs
+	for _, one := range blobs {
+		rd.set.Lookup(one.id, func(at index.Location) bool {
+			key := rd.frameKey(at)
+			if frames[key] == nil {
+				frames[key] = map[uint16]blob{}
+			}
+			frames[key][at.Blob] = one
+			if at.Kind == index.Data && len(frames[key]) > len(in) {
+				in = frames[key]
+			}
+			return false
+		})
+	}
+	if len(in) < 3 {
+		t.Fatalf("no frame has more than %d blobs", len(in))
+	}
+	cached := func(kind index.Kind, i uint16) bool {
+		data, giveBack, ok := rd.BorrowCached(kind, in[i].id)
+		if ok {
+			defer giveBack()
+			if !bytes.Equal(data, in[i].data) {
+				t.Errorf("blob %d: %d bytes of another", i, len(data))
+			}
+		}
+		return ok
+	}
+	if cached(index.Data, 0) {
+		t.Error("it is there before anybody has read it")
+	}
+	if _, err := rd.Blob(t.Context(), index.Data, in[0].id); err != nil {
+		t.Fatal(err)
+	}
+	for i := range uint16(len(in)) { // which verifies them
+		if !cached(index.Data, i) {
+			t.Fatalf("blob %d is not there", i)
+		}
+	}
+	if !cached(index.Data, 0) {
+		t.Fatal("the first one is not there any more")
+	}
+	set := rd.set
+	defer func() { rd.set = set }()
+	rd.set = index.NewSet()
+	for _, test := range []struct {
+		kind index.Kind
+		i    uint16
+		ok   bool
+	}{
+		{index.Data, 2, false}, {index.Tree, 1, false}, {index.Data, 1, true}, {index.Data, 1, false},
+		{index.Data, 2, true}, {index.Data, 0, false},
+	} {
+		if cached(test.kind, test.i) != test.ok {
+			t.Errorf("%v %d without an index: %v", test.kind, test.i, !test.ok)
+		}
+	}
+}
