@@ -119,7 +119,7 @@ func (a *readahead) work() {
 }
 
 // follower returns the follower of the reader that asks for a frame, nil if it
-// does not read on from where it was, nor begins with a pack of data.
+// does not read on from where it was, nor begins with a pack.
 func (a *readahead) follower(at index.Location) *follower {
 	for _, f := range a.readers {
 		if f == nil || f.pack != at.Pack || f.kind != at.Kind {
@@ -145,7 +145,7 @@ func (a *readahead) follower(at index.Location) *follower {
 	}
 	a.readers[a.next] = f
 	a.next = (a.next + 1) % aheadPacks
-	if at.Frame == 0 && at.Kind == index.Data {
+	if at.Frame == 0 {
 		return f
 	}
 	return nil
