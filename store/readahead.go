@@ -121,30 +121,28 @@ func (a *readahead) work() {
 // follower returns the follower of the reader that asks for a frame, nil if it
 // does not read on from where it was, nor begins with a pack.
 func (a *readahead) follower(at index.Location) *follower {
-	for _, f := range a.readers {
-		if f == nil || f.pack != at.Pack || f.kind != at.Kind {
-			continue
-		}
-		before := f.last
-		switch {
+	i := slices.IndexFunc(a.readers[:], func(f *follower) bool { return f != nil && f.pack == at.Pack && f.kind == at.Kind })
+	if i >= 0 {
+		f := a.readers[i]
+		switch before := f.last; {
 		case at.Frame > before && at.Frame-before <= aheadSkip:
 			f.last = at.Frame
 			return f
 		case at.Frame <= before && before-at.Frame < aheadSkip:
 			return nil // beside what was asked for
 		}
-		f.last, f.loaded = at.Frame, 0
 		f.cancel()
-		f.ctx, f.cancel = context.WithCancel(a.ctx)
-		return nil
+	} else {
+		i = a.next
+		a.next = (a.next + 1) % aheadPacks
+		if old := a.readers[i]; old != nil {
+			old.cancel()
+		}
+		a.readers[i] = &follower{pack: at.Pack, kind: at.Kind}
 	}
-	f := &follower{pack: at.Pack, kind: at.Kind, last: at.Frame}
+	f := a.readers[i]
+	f.last, f.loaded = at.Frame, 0
 	f.ctx, f.cancel = context.WithCancel(a.ctx)
-	if old := a.readers[a.next]; old != nil {
-		old.cancel()
-	}
-	a.readers[a.next] = f
-	a.next = (a.next + 1) % aheadPacks
 	if at.Frame == 0 {
 		return f
 	}
@@ -170,17 +168,20 @@ func (a *readahead) blobs(at index.Location) []index.ID {
 // load loads a frame ahead, and reports whether there may be more after it. What
 // fails is not lost: nobody has asked for it, and who does is told.
 func (a *readahead) load(ctx context.Context, f *follower, n int) (more bool) {
+	if ctx.Err() != nil {
+		return false
+	}
 	f.once.Do(func() {
-		placed := a.directory(ctx, f.pack, f.kind)
+		placed := a.directory(a.ctx, f.pack, f.kind)
 		f.placed.Store(&placed)
 	})
 	placed := *f.placed.Load()
-	if n >= len(placed) || ctx.Err() != nil {
+	if n >= len(placed) {
 		return false
 	}
 	p := placed[n]
 	a.r.loadAhead(ctx, index.Location{Pack: f.pack, Kind: f.kind, Offset: p.Offset, Length: p.Length, Frame: uint16(n)}, p.IDs)
-	return true
+	return ctx.Err() == nil
 }
 
 // directory reads where a pack's frames are.
