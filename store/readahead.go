@@ -15,8 +15,8 @@ import (
 
 // Frames lie in their pack in the order in which the walk met what is in them, so
 // who copies a tree, or a large file, asks for one after another. When somebody
-// has asked for two in a row, or for a pack's first one, those that follow are
-// loaded and verified before he asks, by another processor.
+// has asked for two in a row, or for the first one of a pack of data, those that
+// follow are loaded and verified before he asks, by another processor.
 const (
 	aheadFrames = 2 // loaded ahead of a reader
 	aheadRoom   = 8 // frames that the cache's window must hold
@@ -119,7 +119,7 @@ func (a *readahead) work() {
 }
 
 // follower returns the follower of the reader that asks for a frame, nil if it
-// does not read on from where it was, nor begins with a pack.
+// does not read on from where it was, nor begins with a pack of data.
 func (a *readahead) follower(at index.Location) *follower {
 	i := slices.IndexFunc(a.readers[:], func(f *follower) bool { return f != nil && f.pack == at.Pack && f.kind == at.Kind })
 	if i >= 0 {
@@ -143,7 +143,7 @@ func (a *readahead) follower(at index.Location) *follower {
 	f := a.readers[i]
 	f.last, f.loaded = at.Frame, 0
 	f.ctx, f.cancel = context.WithCancel(a.ctx)
-	if at.Frame == 0 {
+	if at.Frame == 0 && at.Kind == index.Data { // metadata are often one frame, and not worth the reads
 		return f
 	}
 	return nil
