@@ -148,11 +148,7 @@ func TestFaultTableIndex(t *testing.T) {
 				t.Errorf("%+v\n%s", res, planText(plan))
 			}
 			f.wantRest(t, d)
-			rd, err := openTestRepository(t, d).NewReader(t.Context(), 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer rd.Close(t.Context())
+			rd := openTestReader(t, d, 0)
 			wantRight(t, rd, f.blobs, true)
 			wantSound(t, r)
 		})

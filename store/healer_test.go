@@ -96,11 +96,7 @@ func TestReaderHeals(t *testing.T) {
 			}
 			before := b.Clone()
 			t.Setenv("XDG_CACHE_HOME", t.TempDir()) // another machine
-			rd, err := openTestRepository(t, b).NewReader(t.Context(), 1<<20)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer rd.Close(t.Context())
+			rd := openTestReader(t, b, 1<<20)
 			healed := make(map[index.PackID]error)
 			rd.OnHeal(func(pack index.PackID, damage error) { healed[pack] = damage })
 			if len(rd.Problems()) != 0 {
@@ -142,11 +138,7 @@ func TestReaderCannotHeal(t *testing.T) {
 		}
 		write(t, b, name, data)
 	}
-	rd, err := openTestRepository(t, b).NewReader(t.Context(), 1<<20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rd.Close(t.Context())
+	rd := openTestReader(t, b, 1<<20)
 	for _, w := range blobs[:20] {
 		data, err := rd.Blob(t.Context(), w.kind, w.id)
 		if data != nil || !errors.Is(err, ErrLost) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, backend.ErrNotExist) {

@@ -16,11 +16,7 @@ import (
 // however often he has looked into earlier ones.
 func TestScanDecodesFramesOnce(t *testing.T) {
 	b, blobs := withParity(t)
-	rd, err := openTestRepository(t, b).NewReader(t.Context(), 3<<20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rd.Close(t.Context())
+	rd := openTestReader(t, b, 3<<20)
 	rd.ahead.close() // or frames are decoded that nobody asks for
 	frames := map[uint64]bool{}
 	size := 0
@@ -50,11 +46,7 @@ func TestScanDecodesFramesOnce(t *testing.T) {
 // BorrowCached lends what is in memory, and loads nothing.
 func TestBorrowCached(t *testing.T) {
 	b, blobs := withParity(t)
-	rd, err := openTestRepository(t, b).NewReader(t.Context(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rd.Close(t.Context())
+	rd := openTestReader(t, b, 0)
 	for _, blob := range blobs {
 		_, giveBack, ok := rd.BorrowCached(blob.kind, blob.id)
 		if ok {
@@ -112,11 +104,7 @@ func TestFrameCacheIsBounded(t *testing.T) {
 // a time, through a cache that holds next to nothing.
 func TestLoansAreStable(t *testing.T) {
 	b, blobs := withParity(t)
-	rd, err := openTestRepository(t, b).NewReader(t.Context(), 1<<20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rd.Close(t.Context())
+	rd := openTestReader(t, b, 1<<20)
 	type loan struct {
 		blob     *blob
 		data     []byte
@@ -170,11 +158,7 @@ func TestLoansAreStable(t *testing.T) {
 // not the blob that lies there has been found to be sound.
 func TestNoBlobForAnother(t *testing.T) {
 	b, blobs := withParity(t)
-	rd, err := openTestRepository(t, b).NewReader(t.Context(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rd.Close(t.Context())
+	rd := openTestReader(t, b, 0)
 	rd.ahead.close()
 	id, other := blobs[0].id, index.ID{1}
 	var at index.Location
@@ -230,11 +214,7 @@ func TestNoBlobForAnother(t *testing.T) {
 // is: not what comes later, nor under another kind.
 func TestNextBlob(t *testing.T) {
 	b, blobs := withParity(t)
-	rd, err := openTestRepository(t, b).NewReader(t.Context(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rd.Close(t.Context())
+	rd := openTestReader(t, b, 0)
 	rd.ahead.close()
 	frames := map[uint64]map[uint16]blob{}
 	var in map[uint16]blob // one frame's blobs

@@ -48,6 +48,22 @@ func openTestRepository(t testing.TB, b backend.Backend) *Repository {
 	return r
 }
 
+// openTestReader opens the repository for reading, with a cache of so many bytes,
+// until the test ends.
+func openTestReader(t testing.TB, b backend.Backend, cacheSize int64) *Reader {
+	t.Helper()
+	rd, err := openTestRepository(t, b).NewReader(t.Context(), cacheSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := rd.Close(context.Background()); err != nil { // the test's context has ended
+			t.Error(err)
+		}
+	})
+	return rd
+}
+
 type blob struct {
 	kind index.Kind
 	id   index.ID
