@@ -85,7 +85,14 @@ func (b *bench) all(ctx context.Context) (rows []*row, err error) {
 	return rows, nil
 }
 
-// take measures in turn, once more than counts: the first warms up.
+// What takes less than shortRun is measured moreRuns times as often.
+const (
+	shortRun = time.Second
+	moreRuns = 3
+)
+
+// take measures in turn, once more than counts: the first warms up, and tells how
+// often it is to be done.
 func (b *bench) take(ctx context.Context, p *prepared, r *row) (err error) {
 	native := p.native
 	if r.apart {
@@ -101,15 +108,19 @@ func (b *bench) take(ctx context.Context, p *prepared, r *row) (err error) {
 		}
 		return r.once(ctx, p, dir)
 	}
-	for n := range b.runs + 1 {
+	runs := b.runs
+	for n := 0; n <= runs; n++ {
 		took, err := once(native)
 		if err != nil {
 			return err
 		}
 		err = p.mounted(ctx, r.all, func(dir string) error {
 			d, err := once(dir)
-			if n > 0 {
+			switch {
+			case n > 0:
 				r.native, r.mounted = append(r.native, took), append(r.mounted, d)
+			case d < shortRun:
+				runs *= moreRuns
 			}
 			return err
 		})
@@ -208,4 +219,14 @@ var percentile99 time.Duration
 func median(d []time.Duration) time.Duration {
 	sorted := slices.Sorted(slices.Values(d))
 	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
+}
+
+// middle returns the bounds of the middle half of the runs' ratios.
+func (r *row) middle() (from, to float64) {
+	ratios := make([]float64, len(r.mounted))
+	for i, d := range r.mounted {
+		ratios[i] = d.Seconds() / r.native[i].Seconds()
+	}
+	slices.Sort(ratios)
+	return ratios[len(ratios)/4], ratios[len(ratios)-1-len(ratios)/4]
 }

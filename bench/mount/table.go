@@ -36,7 +36,8 @@ func (b *bench) rate(r *row) string {
 func (b *bench) table(rows []*row) string {
 	var t strings.Builder
 	t.WriteString("# A mount beside the files themselves\n\nWritten by `make bench-mount`.\n\n")
-	fmt.Fprintf(&t, "Median of %d runs each, in turn: natively on a tmpfs with warm caches, and on a fresh mount.\n", b.runs)
+	fmt.Fprintf(&t, "Median of %d runs each, of %d where one takes less than a second, in turn: natively on a tmpfs with warm caches,\n", b.runs, moreRuns*b.runs)
+	t.WriteString("and on a fresh mount. The middle half of the runs' ratios stands beside the ratio of the medians.\n")
 	fmt.Fprintf(&t, "%d processors, Linux %s, load average %s at the end.\n", runtime.NumCPU(), release(), loadAverage())
 	if b.sources > 0 {
 		fmt.Fprintf(&t, "The source tree has %d files.\n", b.sources)
@@ -45,13 +46,14 @@ func (b *bench) table(rows []*row) string {
 		fmt.Fprintf(&t, "While it was measured, %s.\n", strings.Join(b.changed, ", and "))
 	}
 	t.WriteByte('\n')
-	t.WriteString("| what | of | ratio | at most | mount, s | native, s | rate |\n|---|---|---|---|---|---|---|\n")
+	t.WriteString("| what | of | ratio | middle half | at most | mount, s | native, s | rate |\n|---|---|---|---|---|---|---|---|\n")
 	for _, r := range rows {
 		limit := ""
 		if r.limit > 0 {
 			limit = fmt.Sprintf("%.2f", r.limit)
 		}
-		fmt.Fprintf(&t, "| %s | %s | %.2f | %s | %.3f | %.3f | %s |\n", r.name, r.on.what, r.ratio(), limit,
+		from, to := r.middle()
+		fmt.Fprintf(&t, "| %s | %s | %.2f | %.2f to %.2f | %s | %.3f | %.3f | %s |\n", r.name, r.on.what, r.ratio(), from, to, limit,
 			median(r.mounted).Seconds(), median(r.native).Seconds(), b.rate(r))
 	}
 	return t.String()
