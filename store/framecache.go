@@ -143,7 +143,7 @@ func (c *frameCache) has(key uint64) bool {
 	_, ok := c.byKey[key]
 	c.mu.Unlock()
 	if !ok {
-		_, ok = c.often.Get(key)
+		_, ok = c.often.GetTTL(key)
 	}
 	return ok
 }

@@ -2,14 +2,18 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io/fs"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"garret/index"
 	"garret/keys"
 	"garret/store/backend"
+	"garret/store/backend/faulty"
 	"garret/store/backend/mem"
 	"garret/store/codec"
 	"garret/store/object"
@@ -121,6 +125,64 @@ func TestReaderHeals(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Who waits for a frame that somebody else has begun to heal, and gives up, gets
+// it healed nevertheless.
+func TestHealingIsGivenUp(t *testing.T) {
+	const damaged = 8 << 10 // bytes of each pack
+	stored, blobs := withParity(t)
+	for _, name := range objects(t, stored, dirPacks) {
+		data := bytes.Clone(read(t, stored, name))
+		clear(data[:damaged])
+		write(t, stored, name, data)
+	}
+	b := faulty.New(stored)
+	rd := openTestReader(t, b, 1<<20)
+	var w blob
+	for _, w = range blobs {
+		lost := false
+		rd.set.Lookup(w.id, func(at index.Location) bool {
+			lost = at.Offset < damaged
+			return lost
+		})
+		if lost {
+			break
+		}
+	}
+	begun := make(chan struct{})
+	var slow atomic.Bool
+	slow.Store(true)
+	b.Add(func(c faulty.Call) faulty.Fault {
+		if c.Op == faulty.ReadAt && strings.HasPrefix(c.Name, dirParity) && slow.CompareAndSwap(true, false) {
+			close(begun)
+			return faulty.Fault{Delay: time.Minute} // or until the context ends
+		}
+		return faulty.Fault{}
+	})
+	ctx, giveUp := context.WithCancel(t.Context())
+	first := make(chan error)
+	go func() {
+		_, err := rd.Blob(ctx, w.kind, w.id)
+		first <- err
+	}()
+	<-begun
+	second := make(chan error)
+	go func() {
+		got, err := rd.Blob(t.Context(), w.kind, w.id)
+		if err == nil && !bytes.Equal(got, w.data) {
+			err = errors.New("wrong bytes")
+		}
+		second <- err
+	}()
+	time.Sleep(50 * time.Millisecond) // most likely the second waits now
+	giveUp()
+	if err := <-first; !errors.Is(err, context.Canceled) {
+		t.Errorf("who gave up got %v", err)
+	}
+	if err := <-second; err != nil {
+		t.Errorf("who waited got %v", err)
 	}
 }
 

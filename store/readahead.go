@@ -18,10 +18,11 @@ import (
 // has asked for two in a row, or for the first one of a pack of data, those that
 // follow are loaded and verified before he asks, by another processor.
 const (
-	aheadFrames = 2 // loaded ahead of a reader
-	aheadRoom   = 8 // frames that the cache's window must hold
-	aheadPacks  = 4 // in which readers are followed
-	aheadSkip   = 2 // a step so far forward still follows, for two readers side by side
+	aheadFrames = 2       // loaded ahead of a reader
+	aheadRoom   = 8       // frames that the cache's window must hold
+	aheadPacks  = 4       // in which readers are followed
+	aheadSkip   = 2       // a step so far forward still follows, for two readers side by side
+	aheadBlobs  = 1 << 18 // of a pack whose directory is kept; garret's own have a quarter of that
 )
 
 // readahead loads frames ahead of sequential readers.
@@ -75,8 +76,11 @@ func (a *readahead) close() {
 func (a *readahead) follow(at index.Location) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	f := a.follower(at)
-	if f == nil || a.closed {
+	if a.closed {
+		return
+	}
+	f := a.advance(at)
+	if f == nil {
 		return
 	}
 	a.enqueue(f)
@@ -109,7 +113,7 @@ func (a *readahead) work() {
 		f.loaded = n
 		ctx := f.ctx
 		a.mu.Unlock()
-		more := a.load(ctx, f, n)
+		more := a.try(ctx, f, n)
 		a.mu.Lock()
 		if more {
 			a.enqueue(f)
@@ -118,10 +122,16 @@ func (a *readahead) work() {
 	a.free++
 }
 
-// follower returns the follower of the reader that asks for a frame, nil if it
-// does not read on from where it was, nor begins with a pack of data.
-func (a *readahead) follower(at index.Location) *follower {
-	i := slices.IndexFunc(a.readers[:], func(f *follower) bool { return f != nil && f.pack == at.Pack && f.kind == at.Kind })
+// in returns which reader is followed in the pack of a frame, -1 if none is.
+func (a *readahead) in(at index.Location) int {
+	return slices.IndexFunc(a.readers[:], func(f *follower) bool { return f != nil && f.pack == at.Pack && f.kind == at.Kind })
+}
+
+// advance moves the follower of the reader that asks for a frame, or begins to
+// follow him in the place of another. It returns nil if he does not read on from
+// where he was, nor begins with a pack of data: then nothing is loaded for him.
+func (a *readahead) advance(at index.Location) *follower {
+	i := a.in(at)
 	if i >= 0 {
 		f := a.readers[i]
 		switch before := f.last; {
@@ -131,12 +141,12 @@ func (a *readahead) follower(at index.Location) *follower {
 		case at.Frame <= before && before-at.Frame < aheadSkip:
 			return nil // beside what was asked for
 		}
-		f.cancel()
+		a.leave(f)
 	} else {
 		i = a.next
 		a.next = (a.next + 1) % aheadPacks
 		if old := a.readers[i]; old != nil {
-			old.cancel()
+			a.leave(old)
 		}
 		a.readers[i] = &follower{pack: at.Pack, kind: at.Kind}
 	}
@@ -149,20 +159,39 @@ func (a *readahead) follower(at index.Location) *follower {
 	return nil
 }
 
+// leave ends what is being loaded, or is to be, for a reader where he was.
+func (a *readahead) leave(f *follower) {
+	f.cancel()
+	if f.queued {
+		f.queued = false
+		a.queue = slices.DeleteFunc(a.queue, func(other *follower) bool { return other == f })
+	}
+}
+
 // blobs returns the IDs of a frame's blobs, in order, where they are known: in
 // the packs in which readers are followed.
 func (a *readahead) blobs(at index.Location) []index.ID {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, f := range a.readers {
-		if f == nil || f.pack != at.Pack || f.kind != at.Kind {
-			continue
-		}
-		if placed := f.placed.Load(); placed != nil && int(at.Frame) < len(*placed) {
-			return (*placed)[at.Frame].IDs
-		}
+	i := a.in(at)
+	if i < 0 {
+		return nil
+	}
+	if placed := a.readers[i].placed.Load(); placed != nil && int(at.Frame) < len(*placed) {
+		return (*placed)[at.Frame].IDs
 	}
 	return nil
+}
+
+// try is load. A fault of the program ends no more than that: who asks for the
+// frame meets it, too, and tells.
+func (a *readahead) try(ctx context.Context, f *follower, n int) (more bool) {
+	defer func() {
+		if recover() != nil {
+			more = false
+		}
+	}()
+	return a.load(ctx, f, n)
 }
 
 // load loads a frame ahead, and reports whether there may be more after it. What
@@ -172,6 +201,7 @@ func (a *readahead) load(ctx context.Context, f *follower, n int) (more bool) {
 		return false
 	}
 	f.once.Do(func() {
+		f.placed.Store(&[]pack.Placed{}) // also if it panics
 		placed := a.directory(a.ctx, f.pack, f.kind)
 		f.placed.Store(&placed)
 	})
@@ -211,6 +241,13 @@ func (a *readahead) directory(ctx context.Context, id index.PackID, kind index.K
 	}
 	placed, err := opener.Directory(in, layout, header.Len())
 	if err != nil {
+		return nil
+	}
+	blobs := 0
+	for _, p := range placed {
+		blobs += len(p.IDs)
+	}
+	if blobs > aheadBlobs {
 		return nil
 	}
 	return placed

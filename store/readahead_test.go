@@ -1,10 +1,12 @@
 package store
 
 import (
+	"sync/atomic"
 	"testing"
 
 	"garret/index"
 	"garret/store/backend"
+	"garret/store/backend/faulty"
 )
 
 // Who asks for one frame after another, or for a pack's first one, finds the next
@@ -104,12 +106,71 @@ func TestReadaheadTakesTurns(t *testing.T) {
 	}
 }
 
+// Nothing is loaded for who has gone elsewhere before it was his turn.
+func TestReadaheadForgetsWhoLeft(t *testing.T) {
+	b, blobs := withParity(t)
+	r := newPackReader(t, b, blobs)
+	free := r.ahead.free
+	r.ahead.free = 0 // everybody is busy
+	for _, n := range []uint16{2, 3, 6} {
+		r.read(t, n)
+	}
+	r.ahead.work()
+	if n := r.Loads(); n != 3 {
+		t.Errorf("%d frames were decoded, but 3 were asked for", n)
+	}
+	r.ahead.free = free
+	r.read(t, 7)
+	r.ahead.wait.Wait()
+	if !r.held(8) || !r.held(9) {
+		t.Error("who reads on where he went is not followed")
+	}
+}
+
+// A fault of the program while a frame is loaded that nobody has asked for, or its
+// pack's directory is read, is met by who asks, and by nobody else.
+func TestReadaheadPanics(t *testing.T) {
+	stored, blobs := withParity(t)
+	for _, op := range []faulty.Op{faulty.ReadAt, faulty.Size} {
+		b := faulty.New(stored)
+		r := newPackReader(t, b, blobs)
+		r.read(t, 2)
+		free := r.ahead.free
+		var broken atomic.Bool
+		broken.Store(true)
+		at := int64(r.frames[4].Offset)
+		b.Add(func(c faulty.Call) faulty.Fault {
+			if broken.Load() && c.Op == op && (op == faulty.Size || c.Off == at) {
+				panic("a fault of the program")
+			}
+			return faulty.Fault{}
+		})
+		r.read(t, 3)
+		r.ahead.wait.Wait()
+		if r.ahead.free != free || r.held(4) {
+			t.Errorf("%v: %d may load, want %d", op, r.ahead.free, free)
+		}
+		if op == faulty.ReadAt {
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Error("who asks for the frame does not meet the fault")
+					}
+				}()
+				r.read(t, 4)
+			}()
+		}
+		broken.Store(false)
+		r.read(t, 4)
+	}
+}
+
 // What is being loaded for a reader ends when he goes elsewhere in the pack, or
 // when too many others read in packs of their own.
 func TestReadaheadIsCancelled(t *testing.T) {
 	a := &readahead{ctx: t.Context()}
 	at := func(pack byte, frame uint16) *follower {
-		return a.follower(index.Location{Pack: index.PackID{pack}, Frame: frame})
+		return a.advance(index.Location{Pack: index.PackID{pack}, Frame: frame})
 	}
 	begin := func(pack byte) *follower {
 		if at(pack, 5) != nil {

@@ -332,6 +332,8 @@ func (r *Reader) lead(ctx context.Context, l *load, key uint64, at index.Locatio
 			r.repo.hashers.Put(h)
 		}
 		r.frames.Set(key, l.frame, l.frame.cost())
+	} else if ctx.Err() != nil {
+		l.err = ctx.Err() // not everything was tried, whatever it says
 	}
 }
 

@@ -25,7 +25,7 @@ type Tree struct {
 	loader tree.Loader
 	root   *tree.Node
 	pages  *PageCache
-	hints  atomic.Pointer[hintTable] // nil until At has ended in a page
+	hints  atomic.Pointer[hintTable] // nil until a look-up by position has ended in a page
 }
 
 // Entry is a node and where it stands in the tree.
