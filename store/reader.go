@@ -45,7 +45,7 @@ type Reader struct {
 	problems  []error
 
 	loads atomic.Int64  // frames decoded
-	last  atomic.Uint64 // the blob that BorrowCached found last: its frame's key, and 16 bits of its ordinal
+	last  atomic.Uint64 // the blob that BorrowCached found last: its frame's key but for the upper bits of the pack's number, and 16 bits of its ordinal: a hint, which is verified
 
 	healer healer
 	ahead  *readahead

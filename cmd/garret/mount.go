@@ -76,9 +76,10 @@ func (c *mountCmd) options() (mount.Options, error) {
 }
 
 // ballastSize is memory that nobody ever touches, so that it is none, bytes. But
-// the garbage collector counts it: it waits until the heap has doubled. Without it
-// a mount, whose heap is small, collects after every few megabytes of listings, and
-// takes a tenth more of the processor's time.
+// the garbage collector counts it: it waits until the heap has doubled, and so lets
+// the rest grow by as much more. Without it a mount, whose heap is small, collects
+// after every few megabytes of listings, and takes a tenth more of the processor's
+// time.
 const ballastSize = 12 << 20
 
 func (c *mountCmd) serve(ctx context.Context, a *app) (err error) {
@@ -95,6 +96,7 @@ func (c *mountCmd) serve(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer func() { err = firstError(err, o.close(ctx)) }()
+	limitMemory(ballastSize) // the heap may have as much as elsewhere besides
 	o.reader.OnHeal(func(pack index.PackID, damage error) {
 		log.Warn("a damaged pack was healed by its parity, for this mount only; `garret repair` heals it for good", "pack", pack, "err", damage)
 	})

@@ -2,6 +2,7 @@ package mount
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -18,6 +19,11 @@ type catalog struct {
 	latest    *listed   // newest complete one, nil if there is none
 	families  families
 	changed   time.Time // when the list last changed; the mtime of the directories
+
+	// issued holds every number that a snapshot of this mount has or had, with the
+	// snapshot's ID. None is given to another: who still holds a file of one that
+	// was removed must not be shown another's.
+	issued map[uint32]string
 
 	byID     map[string]*listed
 	byNumber map[uint32]*listed
@@ -57,11 +63,12 @@ func newer(a, b *listed) bool {
 // be nil. It returns old itself if nothing has changed.
 func newCatalog(old *catalog, list []Snapshot, now time.Time) (*catalog, error) {
 	if old == nil {
-		old = &catalog{}
+		old = &catalog{issued: map[uint32]string{}}
 	} else if old.matches(list) {
 		return old, nil
 	}
 	c := &catalog{
+		issued:   maps.Clone(old.issued),
 		byID:     make(map[string]*listed, len(list)),
 		byNumber: make(map[uint32]*listed, len(list)),
 		byName:   make(map[string]*listed, len(list)),
@@ -135,10 +142,14 @@ func (c *catalog) newListed(prior *listed, s Snapshot) (*listed, error) {
 		return l, nil
 	}
 	var err error
-	l.number, l.generation, err = snapshotNumber(s.ID, func(n uint32) bool { return c.byNumber[n] != nil })
+	l.number, l.generation, err = snapshotNumber(s.ID, func(n uint32) bool {
+		id, ok := c.issued[n]
+		return ok && id != s.ID
+	})
 	if err != nil {
 		return nil, err
 	}
+	c.issued[l.number] = s.ID
 	l.name, l.shortID = snapshotName(&s, func(short string) bool { return c.byShort[short] != nil })
 	l.root.Store(s.Root)
 	return l, nil

@@ -47,8 +47,8 @@ func (d *damageLog) first(l loss) bool {
 }
 
 // openFailed returns the status for a snapshot that could not be opened.
-func (f *fileSystem) openFailed(s *listed, err error) fuse.Status {
-	if errors.Is(err, context.Canceled) {
+func (f *fileSystem) openFailed(ctx context.Context, s *listed, err error) fuse.Status {
+	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
 		return fuse.EINTR
 	}
 	if !f.reachable() {
@@ -65,8 +65,8 @@ func (f *fileSystem) openFailed(s *listed, err error) fuse.Status {
 
 // entryFailed returns the status for a position that could not be found: a
 // page above it is lost, or it comes from a file handle that never was right.
-func (f *fileSystem) entryFailed(t *openTree, position uint64, err error) fuse.Status {
-	if errors.Is(err, context.Canceled) {
+func (f *fileSystem) entryFailed(ctx context.Context, t *openTree, position uint64, err error) fuse.Status {
+	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
 		return fuse.EINTR
 	}
 	if err == fs.ErrNotExist { // as it is; a loader's, wrapped, is a loss

@@ -42,10 +42,11 @@
 //	└──┴──┴─────────────────────────────────────────────────────────┘
 //
 // Node 1 is the root of the mount, as FUSE wants it. A snapshot's number is a
-// hash of its ID; when two collide, the older one keeps it. The generation of
-// an inode holds more bits of that hash, so a handle into a snapshot that is
-// gone does not open one that came by its number. A path goes by the entry that
-// the oldest snapshot has there.
+// hash of its ID; when two collide, the older one keeps it, and as long as the
+// mount lasts no other snapshot gets it, for the kernel's requests name nothing
+// else. The generation of an inode holds more bits of that hash, so a handle that
+// was taken in an earlier mount does not open a snapshot that came by the number
+// since. A path goes by the entry that the oldest snapshot has there.
 //
 // # What the kernel may cache
 //

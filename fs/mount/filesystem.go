@@ -113,7 +113,7 @@ func (f *fileSystem) tree(ctx context.Context, id uint64) (*openTree, uint64, fu
 	}
 	t, err := f.trees.get(ctx, s)
 	if err != nil {
-		return nil, 0, f.openFailed(s, err)
+		return nil, 0, f.openFailed(ctx, s, err)
 	}
 	if !t.holds(position) {
 		return nil, 0, statusStale
@@ -121,7 +121,8 @@ func (f *fileSystem) tree(ctx context.Context, id uint64) (*openTree, uint64, fu
 	return t, position, fuse.OK
 }
 
-// entry returns the entry that a node ID stands for.
+// entry returns the entry that a node ID stands for. What is wrong with it is
+// logged, unless the context has ended: then nobody has met it.
 func (f *fileSystem) entry(ctx context.Context, id uint64) (*openTree, view.Entry, fuse.Status) {
 	t, position, status := f.tree(ctx, id)
 	if !status.Ok() {
@@ -130,15 +131,14 @@ func (f *fileSystem) entry(ctx context.Context, id uint64) (*openTree, view.Entr
 	if position == t.root.Pos {
 		return t, t.root, fuse.OK
 	}
-	key := recentKey{id, t.generation}
-	if e, ok := f.recent.get(key); ok {
+	if e, ok := f.recent.get(id); ok {
 		return t, e, fuse.OK
 	}
 	e, err := t.At(ctx, position)
 	if err != nil {
-		return nil, view.Entry{}, f.entryFailed(t, position, err)
+		return nil, view.Entry{}, f.entryFailed(ctx, t, position, err)
 	}
-	f.recent.put(key, e)
+	f.recent.put(id, e)
 	return t, e, fuse.OK
 }
 

@@ -68,5 +68,5 @@ func (f *fileSystem) fillEntry(t *openTree, e view.Entry, out *fuse.EntryOut) {
 	out.SetAttrTimeout(forever)
 	t.attr(e, &out.Attr)
 	f.present(&out.Attr)
-	f.recent.put(recentKey{out.NodeId, t.generation}, e)
+	f.recent.put(out.NodeId, e)
 }

@@ -136,14 +136,14 @@ func (f *fileSystem) endOfList(dir uint64) func() {
 		return nil
 	}
 	return func() {
-		p := pushing{f: f, window: window}
+		_, first := splitTree(dir)
+		first++
+		p := pushing{f: f, window: window, begin: first, next: first}
 		defer func() { f.pusher.release(dir, p.begin, p.next) }()
-		t, e, status := f.entry(atOnce, dir)
-		if !status.Ok() {
-			return
+		if t, e, status := f.entry(atOnce, dir); status.Ok() {
+			p.t = t
+			p.files(e)
 		}
-		p.t, p.begin, p.next = t, e.Pos+1, e.Pos+1
-		p.files(e)
 	}
 }
 

@@ -2,6 +2,8 @@ package mount
 
 import (
 	"bytes"
+	"context"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"slices"
@@ -11,6 +13,7 @@ import (
 
 	"garret/fs/tree"
 	"garret/fs/view"
+	"garret/index"
 )
 
 // mountCounting mounts a tree whose READs are counted.
@@ -179,6 +182,65 @@ func TestListedFilesArePushed(t *testing.T) {
 	}
 	if n := c.reads.Load(); n < count/2-pushListed {
 		t.Errorf("only %d of %d files were waited for by who listed them all first", n, count/2)
+	}
+}
+
+// impossible is a store in which a file that had mode 1357 has one that no file
+// can have.
+type impossible struct{ inMemory }
+
+func (m impossible) Borrow(ctx context.Context, kind index.Kind, id index.ID) ([]byte, func(), error) {
+	data, giveBack, err := m.inMemory.Borrow(ctx, kind, id)
+	if i := bytes.Index(data, binary.AppendUvarint(nil, 0o1357)); i >= 0 {
+		copy(data[i:], binary.AppendUvarint(nil, 0o37644))
+	}
+	return data, giveBack, err
+}
+
+func (m impossible) BorrowCached(kind index.Kind, id index.ID) ([]byte, func(), bool) {
+	data, giveBack, err := m.Borrow(context.Background(), kind, id)
+	return data, giveBack, err == nil
+}
+
+// What is wrong with a file that nobody has asked for is not logged when it is not
+// pushed for that; when somebody asks for it, it is.
+func TestPushLogsNothing(t *testing.T) {
+	root := dir("")
+	for i := range 64 { // so many that looking one up does not meet all others
+		root.children = append(root.children, text(fmt.Sprintf("f%02d", i), "x"))
+	}
+	root.children[3].Mode = 0o1357
+	_, stored := newTree(t, root)
+	opened := view.New(impossible{inMemory{stored}}, &root.Node, view.Options{})
+	log := newLogBuffer()
+	mnt := t.TempDir()
+	s, err := MountTree(mnt, opened, opened.Root(), Options{Log: log.logger()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unmountAfter(t, s)
+	p := &s.connection.f.pusher
+	for _, known := range []string{"/f01", "/f02"} { // or the push would end there
+		if _, err := os.Lstat(mnt + known); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(mnt + "/f00"); err != nil || string(got) != "x" {
+		t.Fatalf("%q, %v", got, err)
+	}
+	eventually(t, "the end of a push", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return slices.ContainsFunc(p.runs[:], func(r run) bool { return r.dir != 0 && !r.active })
+	})
+	if lines := log.take(); len(lines) != 0 {
+		t.Errorf("nobody has asked for it: %q", lines)
+	}
+	if _, err := os.ReadDir(mnt); err == nil {
+		t.Error("a file whose mode is wrong is listed")
+	}
+	if lines := log.take(); len(lines) == 0 {
+		t.Error("nothing is logged when somebody asks for it")
 	}
 }
 

@@ -16,15 +16,8 @@ type recentEntries struct {
 
 const recentSlots = 4096 // some 2 MB when full
 
-// recentKey names an entry. The generation stands in it because a snapshot may
-// come by the number of one that is gone.
-type recentKey struct {
-	id         uint64
-	generation uint32
-}
-
 type recentEntry struct {
-	key   recentKey
+	id    uint64
 	entry view.Entry
 }
 
@@ -34,13 +27,13 @@ func recentSlot(id uint64) uint64 {
 	return (position + mix(uint64(number))) % recentSlots
 }
 
-func (r *recentEntries) get(key recentKey) (view.Entry, bool) {
-	if e := r.slots[recentSlot(key.id)].Load(); e != nil && e.key == key {
+func (r *recentEntries) get(id uint64) (view.Entry, bool) {
+	if e := r.slots[recentSlot(id)].Load(); e != nil && e.id == id {
 		return e.entry, true
 	}
 	return view.Entry{}, false
 }
 
-func (r *recentEntries) put(key recentKey, e view.Entry) {
-	r.slots[recentSlot(key.id)].Store(&recentEntry{key, e})
+func (r *recentEntries) put(id uint64, e view.Entry) {
+	r.slots[recentSlot(id)].Store(&recentEntry{id, e})
 }

@@ -90,7 +90,7 @@ func (f *fileSystem) topEntry(ctx context.Context, c *catalog, id uint64, out *f
 	if !s.snapshotAttr(&out.Attr) {
 		t, err := f.trees.get(ctx, s)
 		if err != nil {
-			return f.openFailed(s, err)
+			return f.openFailed(ctx, s, err)
 		}
 		t.attr(t.root, &out.Attr)
 	}

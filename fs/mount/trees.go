@@ -83,11 +83,16 @@ func (t *trees) retain(c *catalog) {
 }
 
 // get returns the tree of a snapshot. The tree is opened on the mount's behalf,
-// not on the caller's: others may be waiting for it when the caller gives up.
+// not on the caller's: others may be waiting for it when the caller gives up. It
+// is not opened for who has given up before.
 func (t *trees) get(ctx context.Context, s *listed) (*openTree, error) {
 	t.mu.Lock()
 	slot := t.slots[s.ID]
 	if slot == nil {
+		if err := ctx.Err(); err != nil {
+			t.mu.Unlock()
+			return nil, err
+		}
 		slot = &treeSlot{ready: make(chan struct{})}
 		t.evict()
 		t.slots[s.ID] = slot

@@ -159,6 +159,42 @@ func TestNumbersCollide(t *testing.T) {
 	}
 }
 
+// The number of a snapshot that is gone is given to no other, for who still holds
+// one of its files would be shown another's; and when it is back it has it again.
+func TestNumbersAreNotReused(t *testing.T) {
+	free := func(uint32) bool { return false }
+	first := map[uint32]string{} // the ID of a snapshot with this number
+	var x, y Snapshot
+	for i := 0; y.ID == ""; i++ {
+		id := fmt.Sprintf("%064x", i)
+		n, _, err := snapshotNumber(id, free)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, ok := first[n]; ok {
+			x, y = Snapshot{ID: other}, Snapshot{ID: id}
+		}
+		first[n] = id
+	}
+	var c *catalog
+	number := func(of Snapshot, list ...Snapshot) uint32 {
+		t.Helper()
+		var err error
+		if c, err = newCatalog(c, list, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		return c.byID[of.ID].number
+	}
+	before := number(x, x)
+	between := number(y, y)
+	if between == before {
+		t.Errorf("%s has the number of %s", y.ID, x.ID)
+	}
+	if again := number(x, x, y); again != before || c.byID[y.ID].number != between {
+		t.Errorf("%d, then %d; the other had %d and has %d", before, again, between, c.byID[y.ID].number)
+	}
+}
+
 // A listing in pieces has every entry once, whatever the sizes of the pieces
 // and whatever comes and goes between them.
 func TestListingInPieces(t *testing.T) {

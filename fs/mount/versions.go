@@ -129,7 +129,7 @@ func (e *edition) tree(ctx context.Context, rank int) (*openTree, fuse.Status) {
 	s := e.snapshots[rank]
 	t, err := e.f.trees.get(ctx, s)
 	if err != nil {
-		return nil, e.f.openFailed(s, err)
+		return nil, e.f.openFailed(ctx, s, err)
 	}
 	return t, fuse.OK
 }
@@ -156,7 +156,7 @@ func (e *edition) path(ctx context.Context, id uint64) (*merged, fuse.Status) {
 	}
 	path, err := t.Path(ctx, view.Entry{Pos: position})
 	if err != nil {
-		return nil, e.f.entryFailed(t, position, err)
+		return nil, e.f.entryFailed(ctx, t, position, err)
 	}
 	m, status := e.root(ctx)
 	for name := range strings.SplitSeq(path, "/") {

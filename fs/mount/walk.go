@@ -35,7 +35,6 @@ type walks struct {
 // step is a READDIRPLUS that is expected.
 type step struct {
 	node, offset uint64   // node 0: none
-	generation   uint32   // of the node
 	size         uint32   // what it may be answered with, bytes
 	listing      *listing // the answer, if it has been encoded
 }
@@ -76,8 +75,7 @@ func (f *fileSystem) listedAhead(in *fuse.ReadIn, s step) *listing {
 	if s.listing == nil || s.size != in.Size {
 		return nil
 	}
-	t, _, status := f.tree(atOnce, in.NodeId)
-	if !status.Ok() || t.generation != s.generation {
+	if _, _, status := f.tree(atOnce, in.NodeId); !status.Ok() {
 		return nil
 	}
 	return s.listing
@@ -104,7 +102,7 @@ func (f *fileSystem) walkOn(in *fuse.ReadIn, l *listing, s step) {
 		}
 		next.NodeId, next.Offset = t.nodeID(d.Pos), 0
 	}
-	expected := step{node: next.NodeId, offset: next.Offset, generation: t.generation, size: next.Size}
+	expected := step{node: next.NodeId, offset: next.Offset, size: next.Size}
 	if s.node != 0 && next.Size <= aheadBytes {
 		var memory []byte
 		if size := outHeaderSize + int(next.Size); s.listing != nil && len(s.listing.memory) == size {
