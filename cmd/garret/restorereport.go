@@ -136,7 +136,7 @@ type lostEntriesJSON struct {
 }
 
 func newLostFileJSON(path string, e *restore.LostError) lostFileJSON {
-	j := lostFileJSON{Path: term.JSONPath(path), Restored: e.Damaged == restore.Zero, Bytes: e.Bytes, More: e.Cut}
+	j := lostFileJSON{Path: term.JSONPath(path), Restored: e.Restored(), Bytes: e.Bytes, More: e.Cut}
 	for _, r := range e.Ranges {
 		j.Ranges = append(j.Ranges, rangeJSON{r.Offset, r.Length})
 	}

@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -72,6 +73,39 @@ func TestDamagedSkip(t *testing.T) {
 		}
 		if !told[o.Dest+"/damaged"] || !told[o.Dest+"/large"] {
 			t.Errorf("warnings %v", *warnings)
+		}
+	}
+}
+
+// With Spare, the default, what is lost becomes zeros; but a file that is in the
+// way is not replaced by one that lacks something.
+func TestDamagedSpare(t *testing.T) {
+	f := damagedTree(t)
+	names := []string{"damaged", "large", "name", "dir/name", "other name"}
+	for _, over := range []bool{false, true} {
+		o, warnings := f.options(t.TempDir())
+		if over {
+			o.Overwrite = Replace
+			must(t, os.Mkdir(o.Dest+"/dir", 0o755))
+			for _, name := range names {
+				must(t, os.WriteFile(o.Dest+"/"+name, []byte("old"), 0o600))
+			}
+		}
+		stats, err := Run(context.Background(), o)
+		if err != nil || stats.Damaged < 3 {
+			t.Fatalf("%+v, %v", stats, err)
+		}
+		for _, name := range names {
+			got, err := os.ReadFile(o.Dest + "/" + name)
+			if over != (string(got) == "old") || !over && (len(got) < 3*chunk || !bytes.Equal(got[chunk:2*chunk], make([]byte, chunk))) {
+				t.Errorf("%s, there before: %v: %d bytes, %v", name, over, len(got), err)
+			}
+		}
+		for _, w := range *warnings {
+			var lost *LostError
+			if !errors.As(w.err, &lost) || lost.Restored() == over {
+				t.Errorf("%s: %v", w.path, w.err)
+			}
 		}
 	}
 }

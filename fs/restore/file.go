@@ -133,18 +133,35 @@ func (f *file) writeFailed(err error) {
 	}
 }
 
-// lose notes that a range cannot be read. It is, or becomes, a hole.
+// lose notes that a range cannot be read. It is, or becomes, a hole, unless what
+// was there is to stay.
 func (r *run) lose(f *file, at, length uint64, err error) {
-	r.punch(f, at, length)
+	damaged := r.damaged(f)
+	if damaged != Spare {
+		r.punch(f, at, length)
+	}
 	r.counters.lost.Add(length)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.lost.Damaged = r.o.Damaged
+	f.lost.Damaged = damaged
 	f.lost.add(Range{at, length}, err)
 	if r.o.Damaged == Fail {
 		first := &LostError{Ranges: []Range{{at, length}}, Bytes: length, Damaged: Fail, Err: err}
 		r.fail(fmt.Errorf("%s: %w", r.path(f.dir, f.entry.Name), first))
 	}
+}
+
+// damaged returns what becomes of f if it has lost something.
+func (r *run) damaged(f *file) Damaged {
+	switch {
+	case r.o.Damaged != Spare:
+		return r.o.Damaged
+	case f.unnamed || f.probe:
+		return Skip
+	case f.old == 0:
+		return Zero
+	}
+	return Spare
 }
 
 // whole reads a file without writing it, and reports whether nothing of it is
@@ -222,7 +239,7 @@ func (r *run) complete(f *file) bool {
 		f.lost.sort()
 		r.counters.damaged.Add(1)
 		r.warn(f.dir, f.entry.Name, &f.lost)
-		if r.o.Damaged != Zero {
+		if !f.lost.Restored() {
 			return false
 		}
 		if err := unix.Ftruncate(f.fd, int64(f.entry.Size)); err != nil {

@@ -24,7 +24,7 @@ func (r *run) reuse(dir int, e view.Entry) (fd int, size uint64, err error) {
 	// With Skip and Fail a loss, found out at the end perhaps, leaves the old
 	// file. Holes with blocks are for new files.
 	large := e.Size > 2*pieceBytes
-	if !large || r.o.Hasher == nil || !r.proc || !r.replaceable() || r.o.Damaged != Zero || r.o.Allocate || !isFile(dir, e.Name) {
+	if !large || r.o.Hasher == nil || !r.proc || !r.replaceable() || r.o.Damaged > Zero || r.o.Allocate || !isFile(dir, e.Name) {
 		return -1, 0, nil
 	}
 	fd, err = unix.Openat2(dir, e.Name, &unix.OpenHow{

@@ -232,18 +232,25 @@ func TestInPlaceDamaged(t *testing.T) {
 		f.store.Lose(index.Data, f.store.ID(index.Data, spec.Data[at*16*chunk:at*16*chunk+chunk]))
 	}
 	must(t, writeAt(dest+"/file", []byte("changed"), 3*16*chunk))
-	o, warnings := over(f, dest, Replace)
-	stats, err := Run(context.Background(), o)
-	var lost *LostError
-	if err != nil || len(*warnings) != 1 || !errors.As((*warnings)[0].err, &lost) || stats.Lost != chunk {
-		t.Fatalf("%v, %v, %+v", err, *warnings, stats)
+	for _, damaged := range []Damaged{Spare, Zero} {
+		o, warnings := over(f, dest, Replace)
+		o.Damaged = damaged
+		stats, err := Run(context.Background(), o)
+		var lost *LostError
+		if err != nil || len(*warnings) != 1 || !errors.As((*warnings)[0].err, &lost) || stats.Lost != chunk {
+			t.Fatalf("%v, %v, %+v", err, *warnings, stats)
+		}
+		if len(lost.Ranges) != 1 || lost.Ranges[0] != (Range{3 * 16 * chunk, chunk}) || lost.Damaged != damaged {
+			t.Errorf("lost %v, %v", lost.Ranges, lost)
+		}
+		spec.Data = bytes.Clone(spec.Data)
+		if damaged == Spare {
+			copy(spec.Data[3*16*chunk:], "changed")
+		} else {
+			clear(spec.Data[3*16*chunk:][:chunk])
+		}
+		check(t, dest+"/file", spec)
 	}
-	if len(lost.Ranges) != 1 || lost.Ranges[0] != (Range{3 * 16 * chunk, chunk}) {
-		t.Errorf("lost %v", lost.Ranges)
-	}
-	spec.Data = bytes.Clone(spec.Data)
-	clear(spec.Data[3*16*chunk:][:chunk])
-	check(t, dest+"/file", spec)
 }
 
 type countingHasher struct {

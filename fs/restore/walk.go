@@ -135,7 +135,7 @@ func (r *run) leaf(d *directory, e view.Entry) {
 		return
 	}
 	switch {
-	case e.Type == tree.Regular && linked && r.o.Damaged == Skip && r.replaceable() && !r.whole(d, e):
+	case e.Type == tree.Regular && linked && r.spares(d, e) && !r.whole(d, e):
 		// What has its names stays.
 	case e.Type != tree.Regular && linked:
 		if r.makeSpecial(d, e.Node) {
@@ -155,6 +155,22 @@ func (r *run) leaf(d *directory, e view.Entry) {
 		r.pieces(f)
 		r.done(f)
 	}
+}
+
+// spares reports whether what is in the way of a file stays if that has lost
+// something, which is to be known before one of its names is touched.
+func (r *run) spares(d *directory, e view.Entry) bool {
+	if !r.replaceable() || r.o.Damaged != Skip && r.o.Damaged != Spare {
+		return false
+	}
+	there := r.o.Damaged == Skip
+	if !there {
+		_ = d.withFD(func(dir int) error {
+			there = isFile(dir, e.Name)
+			return nil
+		})
+	}
+	return there
 }
 
 // pieces queues the pieces of a file, holes left out where they are there.
