@@ -111,7 +111,7 @@ const (
 	// way. One that is may be the only sound copy: it stays, as with Skip, or if it
 	// is changed in place what it has in the lost ranges.
 	Spare Damaged = iota
-	Zero  // write the rest; what is lost becomes zeros
+	Zero          // write the rest; what is lost becomes zeros
 	// Skip does not restore it; what is in its place stays. To that end a file
 	// with hard links is read twice when Overwrite replaces: before the first of
 	// its names is touched, and to write it. Only what is lost between the two
