@@ -12,6 +12,7 @@ type Set struct {
 	mu      sync.Mutex // held while members or keep change
 	members atomic.Pointer[[]member]
 	keep    func(Pack) bool // nil: all packs are usable
+	retired []*Segment
 }
 
 // member is a segment in a set; never changed once it is in one.
@@ -178,6 +179,17 @@ func rowsOf(members []member) uint64 {
 	return last.base + uint64(last.Len())
 }
 
+// Retire takes all segments out of the set. They stay mapped until it is closed,
+// for those who are looking something up in them. Ordinals that were given are not
+// valid any more.
+func (x *Set) Retire() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, m := range *x.members.Swap(new([]member)) {
+		x.retired = append(x.retired, m.Segment)
+	}
+}
+
 // Close closes all segments and empties the set.
 func (x *Set) Close() error {
 	x.mu.Lock()
@@ -186,5 +198,9 @@ func (x *Set) Close() error {
 	for _, m := range *x.members.Swap(new([]member)) {
 		errs = append(errs, m.Close())
 	}
+	for _, s := range x.retired {
+		errs = append(errs, s.Close())
+	}
+	x.retired = nil
 	return errors.Join(errs...)
 }

@@ -21,6 +21,7 @@ type healer struct {
 	mu       sync.Mutex // held while a pack is healed: memory for one is enough
 	id       index.PackID
 	data     []byte // of pack id, or nil
+	untold   bool   // nobody has been told of it
 	forget   *time.Timer
 	hopeless map[index.PackID]failedHeal
 }
@@ -39,9 +40,8 @@ const (
 // it, when parity has healed it in memory. Calls come one at a time.
 func (r *Reader) OnHeal(f func(pack index.PackID, damage error)) { r.healer.told.Store(&f) }
 
-// fill fills sealed with a frame's original bytes, by its pack's parity. damage
-// is why it was asked.
-func (h *healer) fill(ctx context.Context, b backend.Backend, at index.Location, sealed []byte, damage error) error {
+// fill fills sealed with a frame's original bytes, by its pack's parity.
+func (h *healer) fill(ctx context.Context, b backend.Backend, at index.Location, sealed []byte) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.data == nil || h.id != at.Pack {
@@ -59,10 +59,7 @@ func (h *healer) fill(ctx context.Context, b backend.Backend, at index.Location,
 			}
 			return err
 		}
-		h.id, h.data = at.Pack, data
-		if told := h.told.Load(); told != nil {
-			(*told)(at.Pack, damage)
-		}
+		h.id, h.data, h.untold = at.Pack, data, true
 		if h.forget == nil {
 			h.forget = time.AfterFunc(healedFor, h.drop)
 		}
@@ -73,6 +70,17 @@ func (h *healer) fill(ctx context.Context, b backend.Backend, at index.Location,
 	}
 	copy(sealed, h.data[at.Offset:])
 	return nil
+}
+
+// tell tells of a pack that was healed because of that damage, if it was so lately
+// and nobody knows.
+func (h *healer) tell(id index.PackID, damage error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if told := h.told.Load(); told != nil && h.untold && h.id == id {
+		(*told)(id, damage)
+	}
+	h.untold = h.untold && h.id != id
 }
 
 func (h *healer) drop() {

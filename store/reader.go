@@ -8,6 +8,7 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"garret/index"
 	"garret/keys"
@@ -38,8 +39,10 @@ type Reader struct {
 	sessions map[index.SessionID]*keys.Session
 	packs    map[index.PackID]uint64 // dense numbers, for cache keys
 
-	reloading sync.Mutex
+	reloading sync.Mutex // held while what follows changes
 	have      map[SegmentID]bool
+	verified  time.Time // when the cached index was last verified
+	replaced  bool      // it was not sound then, or before
 	lease     *lease
 	ownsSet   bool
 	problems  []error
@@ -47,8 +50,9 @@ type Reader struct {
 	loads atomic.Int64  // frames decoded
 	last  atomic.Uint64 // the blob that BorrowCached found last: its frame's key but for the upper bits of the pack's number, and 16 bits of its ordinal: a hint, which is verified
 
-	healer healer
-	ahead  *readahead
+	healer      healer
+	unavailable atomic.Pointer[func(error)]
+	ahead       *readahead
 }
 
 // NewReader opens the index for reading. Where the repository can be written
@@ -110,7 +114,7 @@ func (r *Reader) Loads() int64 { return r.loads.Load() }
 // Blob returns the plaintext of a blob, which is the caller's. The frame's
 // authentication tag and the blob's HMAC have been verified. When a copy
 // cannot be read, others are tried, and the index is loaded again before the
-// blob is given up as ErrLost.
+// blob is given up as ErrLost. What storage refuses is an UnavailableError.
 func (r *Reader) Blob(ctx context.Context, kind index.Kind, id index.ID) ([]byte, error) {
 	data, giveBack, err := r.Borrow(ctx, kind, id)
 	if err != nil {
@@ -124,17 +128,23 @@ func (r *Reader) Blob(ctx context.Context, kind index.Kind, id index.ID) ([]byte
 // modified, and stays there until it is given back.
 func (r *Reader) Borrow(ctx context.Context, kind index.Kind, id index.ID) (data []byte, giveBack func(), err error) {
 	data, giveBack, err = r.borrow(ctx, kind, id)
-	if err == nil || ctx.Err() != nil {
-		return data, giveBack, err
+	for _, look := range []func(context.Context) (bool, error){r.reload, r.verifyIndex} {
+		if err == nil || ctx.Err() != nil || !errors.Is(err, ErrLost) {
+			break
+		}
+		found, lookErr := look(ctx)
+		switch {
+		case lookErr != nil:
+			err = &UnavailableError{lookErr}
+		case found:
+			data, giveBack, err = r.borrow(ctx, kind, id)
+		}
 	}
-	fresh, reloadErr := r.reload(ctx)
-	if reloadErr != nil {
-		return nil, nil, errors.Join(err, reloadErr)
+	var refusal *UnavailableError
+	if tell := r.unavailable.Load(); tell != nil && *tell != nil && errors.As(err, &refusal) {
+		(*tell)(err)
 	}
-	if !fresh {
-		return nil, nil, err
-	}
-	return r.borrow(ctx, kind, id)
+	return data, giveBack, err
 }
 
 func (r *Reader) borrow(ctx context.Context, kind index.Kind, id index.ID) (data []byte, giveBack func(), err error) {
@@ -157,7 +167,11 @@ func (r *Reader) borrow(ctx context.Context, kind index.Kind, id index.ID) (data
 		return data, giveBack, nil
 	case ctx.Err() != nil:
 		return nil, nil, ctx.Err()
-	case len(failed) == 0:
+	}
+	if err := r.available(ctx, failed); err != nil {
+		return nil, nil, fmt.Errorf("%v blob %s %w", kind, id.Short(), err)
+	}
+	if len(failed) == 0 {
 		return nil, nil, fmt.Errorf("%v blob %s is %w: it is in no index segment", kind, id.Short(), ErrLost)
 	}
 	return nil, nil, fmt.Errorf("%v blob %s is %w: %w", kind, id.Short(), ErrLost, errors.Join(failed...))
@@ -374,13 +388,17 @@ func (r *Reader) load(ctx context.Context, at index.Location, heal bool) (*frame
 	if err == nil {
 		f, err = r.decode(opener, at, sealed)
 	}
-	if err == nil || !heal || ctx.Err() != nil || errors.Is(err, backend.ErrClosed) {
+	if err == nil || !heal || ctx.Err() != nil || refused(err) {
 		return f, err
 	}
-	if r.healer.fill(ctx, r.repo.backend, at, sealed, err) != nil {
+	if r.healer.fill(ctx, r.repo.backend, at, sealed) != nil {
 		return nil, err // which says what is wrong with the pack itself
 	}
-	return r.decode(opener, at, sealed)
+	damage := err
+	if f, err = r.decode(opener, at, sealed); err == nil {
+		r.healer.tell(at.Pack, damage)
+	} // else it is sound, and what led here is not
+	return f, err
 }
 
 // decode opens and decompresses a frame, in the memory of sealed.
@@ -447,6 +465,38 @@ func (r *Reader) reload(ctx context.Context) (fresh bool, err error) {
 		return false, err
 	}
 	return len(r.have) > before, nil
+}
+
+// verifyAgain is how long the cached index is believed after it has been verified.
+const verifyAgain = time.Minute
+
+// verifyIndex verifies what is mapped of the index, for the local cache may have
+// suffered and make all look lost that it names. What is not sound is forgotten,
+// and the index loaded anew. It reports whether that has been done since the reader
+// began. A minute must be between one time and the next.
+func (r *Reader) verifyIndex(ctx context.Context) (replaced bool, err error) {
+	if !r.ownsSet {
+		return false, nil
+	}
+	r.reloading.Lock()
+	defer r.reloading.Unlock()
+	if !r.verified.IsZero() && time.Since(r.verified) < verifyAgain {
+		return r.replaced, nil
+	}
+	if r.repo.cacheIsSound() {
+		r.verified = time.Now()
+		return r.replaced, nil
+	}
+	r.set.Retire()
+	clear(r.have)
+	r.mu.Lock()
+	clear(r.sessions) // their keys came out of it, too
+	r.mu.Unlock()
+	if _, err := r.repo.addSegments(ctx, r.set, r.have); err != nil {
+		return false, err
+	}
+	r.verified, r.replaced = time.Now(), true
+	return true, nil
 }
 
 // Close ends the reader's session and unmaps the index. Nothing may be read

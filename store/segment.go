@@ -5,10 +5,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash"
 	"hash/crc32"
 	"io"
+	"io/fs"
 
 	"garret/index"
 	"garret/keys"
@@ -128,6 +130,35 @@ func (r *Repository) decodeSegment(id SegmentID, at io.ReaderAt, size int64, w i
 	}
 	_, err = r.keys.Verify(segmentDomain, digest.Sum(nil), signature)
 	return err
+}
+
+// cacheIsSound verifies all segments that are cached, merged ones too, and forgets
+// those that are not sound. It reports whether there were none.
+func (r *Repository) cacheIsSound() (sound bool) {
+	sound = true
+	damaged := func(path string) bool {
+		s, err := index.OpenFile(path)
+		if err == nil {
+			err = errors.Join(s.Verify(), s.Close())
+		}
+		var cannot *fs.PathError // it is gone, or cannot be opened now
+		if err == nil || errors.As(err, &cannot) {
+			return false
+		}
+		sound = false
+		return true
+	}
+	for _, id := range r.cache.Segments() {
+		if path, ok := r.cache.Segment(id); ok && damaged(path) {
+			r.cache.RemoveSegment(id)
+		}
+	}
+	for _, m := range r.cache.Merged() {
+		if damaged(m.Path) {
+			r.cache.RemoveMerged(m)
+		}
+	}
+	return sound
 }
 
 // addSegments maps the listed segments that the set does not have yet.

@@ -52,10 +52,11 @@ func (c *exportCmd) Run(ctx context.Context, a *app) (err error) {
 		options.Patterns = patterns
 	}
 	var stats tarball.ExportStats
-	err = c.to(a, func(w io.Writer) (err error) {
-		stats, err = tarball.Export(ctx, w, options)
+	until, why := o.untilRefused(ctx)
+	err = why(c.to(a, func(w io.Writer) (err error) {
+		stats, err = tarball.Export(until, w, options)
 		return err
-	})
+	}))
 	if err != nil {
 		return err
 	}

@@ -102,7 +102,8 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	return c.restore(ctx, a, options, patterns)
+	until, why := o.untilRefused(ctx)
+	return why(c.restore(until, a, options, patterns))
 }
 
 // options finds what is to be restored.

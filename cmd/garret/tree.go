@@ -49,6 +49,22 @@ func (a *app) openReader(ctx context.Context, cacheSize int64) (*opened, error) 
 	return &opened{r, reader, records, view.NewPageCache(pageCache)}, nil
 }
 
+// untilRefused returns a context that ends when storage refuses a blob. What writes
+// files, and carries on past what is lost, must not carry on past that: why then
+// makes of the error that the context has ended the one that ended it.
+func (o *opened) untilRefused(ctx context.Context) (until context.Context, why func(error) error) {
+	until, stop := context.WithCancelCause(ctx)
+	o.reader.OnUnavailable(stop)
+	return until, func(err error) error {
+		o.reader.OnUnavailable(nil)
+		defer stop(nil)
+		if cause := context.Cause(until); cause != nil && errors.Is(err, context.Canceled) {
+			return cause
+		}
+		return err
+	}
+}
+
 func (o *opened) close(ctx context.Context) error {
 	return errors.Join(o.reader.Close(ctx), o.Repository.Close())
 }

@@ -22,6 +22,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -113,7 +114,7 @@ func (c *Cache) AddSegment(id string, write func(io.Writer) error) (*os.File, st
 // addFile syncs before it renames: what is found later is whole, so that
 // opening it need not read it.
 func (c *Cache) addFile(dir, id string, write func(io.Writer) error) (*os.File, string, error) {
-	f, err := os.CreateTemp(dir, "tmp-*")
+	f, err := os.CreateTemp(dir, tempPrefix+"*")
 	if err != nil {
 		return nil, "", err
 	}
@@ -161,6 +162,20 @@ func (c *Cache) Alone() (end func(), ok bool) {
 		return nil, false
 	}
 	return func() { f.Close() }, true
+}
+
+// Segments returns the IDs of the segments that stand by themselves.
+func (c *Cache) Segments() (ids []string) {
+	if c.dir == "" {
+		return nil
+	}
+	entries, _ := os.ReadDir(filepath.Join(c.dir, indexDir))
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), tempPrefix) {
+			ids = append(ids, e.Name())
+		}
+	}
+	return ids
 }
 
 // RemoveSegment forgets one segment.

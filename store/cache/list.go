@@ -8,10 +8,13 @@ import (
 	"time"
 )
 
+// tempPrefix begins the names of temporary files.
+const tempPrefix = "tmp-"
+
 // tempAge is when a temporary file is taken for a dead process's.
 const tempAge = time.Hour
 
-func isFreshTemp(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), "tmp-") && !isOld(e) }
+func isFreshTemp(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), tempPrefix) && !isOld(e) }
 
 func isOld(e fs.DirEntry) bool {
 	info, err := e.Info()
