@@ -8,29 +8,35 @@ import (
 	"garret/store/backend"
 )
 
-// Present returns nil if the repository is still where it was opened: one copy
-// of its config is there. Where a disk was unmounted, or a folder moved away,
-// objects only seem to be missing, and nothing may be concluded from that; the
+// Present returns nil if the repository is still where it was opened: a config is
+// there, and not another repository's. Where a disk was unmounted, or a folder moved
+// away, objects only seem to be missing, and nothing may be concluded from that; the
 // error then wraps backend.ErrNotExist.
 func (r *Repository) Present(ctx context.Context) error {
-	_, err := r.backend.Size(ctx, configName(r.config.Number, false))
-	if missing(err) {
-		_, err = r.backend.Size(ctx, configName(r.config.Number, true))
+	if b, ok := r.backend.(backend.Refresher); ok {
+		b.Refresh()
 	}
-	if !missing(err) {
+	configs, problems, err := readConfigs(ctx, r.backend)
+	if err != nil {
 		return err
 	}
-	// A newer config takes the place of the one that was opened.
-	found := false
-	listErr := r.backend.List(ctx, dirConfig, func(e backend.Entry) error {
-		_, _, ok := parseConfigName(e.Name)
-		found = found || ok
-		return nil
-	})
-	if listErr != nil || found {
-		return listErr
+	for _, c := range configs {
+		if c.Repository == r.config.Repository {
+			return nil
+		}
 	}
-	return fmt.Errorf("no repository at %s: %w", r.backend.Location(), err)
+	if len(configs) > 0 {
+		return fmt.Errorf("another repository is at %s now: the one that was there %w", r.backend.Location(), backend.ErrNotExist)
+	}
+	for _, p := range problems {
+		if refused(p) {
+			return p
+		}
+	}
+	if len(problems) > 0 {
+		return nil // damaged, and there
+	}
+	return fmt.Errorf("no repository at %s: its config %w", r.backend.Location(), backend.ErrNotExist)
 }
 
 // Renew moves the reader to a new session: it takes a new lease, loads the index

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"syscall"
@@ -67,7 +68,8 @@ func (c *checkCmd) Run(ctx context.Context, a *app) error {
 				failed = firstError(failed, printJSON(a.stdout, p))
 				return
 			}
-			_, _ = fmt.Fprintf(line.out, "%s: %v\n", severityWords[p.Severity], p)
+			_, err := fmt.Fprintf(line.out, "%s: %v\n", severityWords[p.Severity], p)
+			failed = firstError(failed, err)
 		},
 	}
 	options.Part.Limit = c.MaxDuration
@@ -83,7 +85,7 @@ func (c *checkCmd) Run(ctx context.Context, a *app) error {
 		if c.Against != "" {
 			remedy = "garret repair --from"
 		}
-		printCheck(a, result, remedy)
+		err = printCheck(a, result, remedy)
 	}
 	switch {
 	case err != nil:
@@ -185,12 +187,14 @@ func (a *app) nodeAt(ctx context.Context, r *store.Repository, id store.Snapshot
 	return tree.AppendNode(nil, e.Node), at, err
 }
 
-func printCheck(a *app, r *store.CheckResult, remedy string) {
+// printCheck prints what was verified, and the verdict.
+func printCheck(a *app, r *store.CheckResult, remedy string) error {
+	var out strings.Builder
 	for _, s := range r.Verified {
-		fmt.Fprintf(a.stdout, "verified: %s\n", s)
+		fmt.Fprintf(&out, "verified: %s\n", s)
 	}
 	for _, s := range r.NotVerified {
-		fmt.Fprintf(a.stdout, "not verified: %s\n", s)
+		fmt.Fprintf(&out, "not verified: %s\n", s)
 	}
 	count := func(n int) string {
 		if n == 1 {
@@ -200,12 +204,14 @@ func printCheck(a *app, r *store.CheckResult, remedy string) {
 	}
 	switch {
 	case r.Lost > 0:
-		fmt.Fprintf(a.stdout, "%s found: something is lost\n", count(r.Problems()))
+		fmt.Fprintf(&out, "%s found: something is lost\n", count(r.Problems()))
 	case r.Repairable > 0:
-		fmt.Fprintf(a.stdout, "%s found, nothing is lost: `%s` puts it right\n", count(r.Repairable), remedy)
+		fmt.Fprintf(&out, "%s found, nothing is lost: `%s` puts it right\n", count(r.Repairable), remedy)
 	default:
-		fmt.Fprintln(a.stdout, "no damage found")
+		fmt.Fprintln(&out, "no damage found")
 	}
+	_, err := io.WriteString(a.stdout, out.String())
+	return err
 }
 
 // walkTree tells check which blobs a snapshot needs.

@@ -75,6 +75,7 @@ var reasons = []struct {
 	{mount.ErrBusy, exitMount, ""},
 	{mount.ErrNotDirectory, exitMount, ""},
 	{mount.ErrAllowOther, exitMount, ""},
+	{mount.ErrCannotMount, exitMount, ""},
 	{errOverlap, exitMount, ""},
 	{snapshot.ErrNoSource, exitNotFound, ""},
 	{errNotFound, exitNotFound, ""},

@@ -57,7 +57,7 @@ type app struct {
 	args   []string // all, after the program's name
 	stdout io.Writer
 	stderr io.Writer
-	// interrupted is closed at the first SIGINT or SIGTERM, for commands that
+	// interrupted is closed at the first SIGINT, SIGTERM or SIGHUP, for commands that
 	// end in their own way; the context is cancelled at the second, or at the
 	// first if nobody takes it.
 	interrupted <-chan struct{}
@@ -127,12 +127,16 @@ func guard(f func() int) (code int) {
 	return f()
 }
 
-// withSignals arranges for SIGINT and SIGTERM: the first is for the command if
+// withSignals arranges for SIGINT, SIGTERM, and SIGHUP unless it is ignored, as by
+// nohup: the first is for the command if
 // it has said that it ends gracefully, else it cancels, as the second does.
 func withSignals(parent context.Context) (_ context.Context, a *app, signalled func() syscall.Signal, stop func()) {
 	ctx, cancel := context.WithCancel(parent)
 	incoming := make(chan os.Signal, 2)
 	signal.Notify(incoming, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(incoming, syscall.SIGHUP)
+	}
 	interrupted, graceful := make(chan struct{}), make(chan struct{})
 	got := make(chan syscall.Signal, 1)
 	go func() {

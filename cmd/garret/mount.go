@@ -158,7 +158,7 @@ func (c *mountCmd) mount(ctx context.Context, a *app, o *opened, log *slog.Logge
 	if err != nil {
 		return nil, err
 	}
-	options.FSName = "garret:" + o.Backend().Location()
+	options.FSName = o.Backend().Location() // as in fstab, so that mount(8) finds it there
 	options.StoredBytes = o.reader.Stored
 	options.Reachable = o.Present
 	options.Log = log
@@ -178,6 +178,7 @@ func (c *mountCmd) mount(ctx context.Context, a *app, o *opened, log *slog.Logge
 		return nil, fmt.Errorf("%q is a %s; only a directory can be mounted", path, typeName(from.Type))
 	}
 	options.XattrFamilies = snap.XattrFamilies
+	options.TreeName = c.Args[0]
 	return mount.MountTree(dir, t, from, options)
 }
 

@@ -71,6 +71,9 @@ type Options struct {
 	// /proc/mounts; "garret" if empty.
 	FSName string
 
+	// TreeName is what the log calls the tree of MountTree; FSName if empty.
+	TreeName string
+
 	// XattrFamilies says, for MountTree, which extended attributes occur in
 	// the tree: full names ("security.capability") or what stands before a
 	// dot ("user", "security"). Nil means that it is not known, empty and not
@@ -101,6 +104,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.FSName == "" {
 		o.FSName = "garret"
+	}
+	if o.TreeName == "" {
+		o.TreeName = o.FSName
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

@@ -22,6 +22,7 @@ var (
 	ErrNoFUSE       = errors.New("this system has no FUSE")
 	ErrNoFusermount = errors.New("fusermount3 is not installed")
 	ErrMounted      = errors.New("something of garret is mounted there already")
+	ErrCannotMount  = errors.New("cannot mount")
 	ErrAllowOther   = errors.New("other users may not be let in here: ask root to add the line user_allow_other to /etc/fuse.conf, or mount without allow_other")
 )
 
@@ -73,9 +74,9 @@ func (a attachment) direct() (int, error) {
 			return -1, fmt.Errorf("%w: the kernel does not know it", ErrNoFUSE)
 		}
 		if errors.Is(err, unix.EPERM) {
-			return -1, fmt.Errorf("mounting on %s is not permitted here, as in a container without CAP_SYS_ADMIN: %w", a.dir, err)
+			return -1, fmt.Errorf("%w on %s: it is not permitted here, as in a container without CAP_SYS_ADMIN: %w", ErrCannotMount, a.dir, err)
 		}
-		return -1, fmt.Errorf("mounting on %s: %w", a.dir, err)
+		return -1, fmt.Errorf("%w on %s: %w", ErrCannotMount, a.dir, err)
 	}
 	return fd, nil
 }
@@ -119,7 +120,7 @@ func (a attachment) fusermount() (int, error) {
 		err = ErrAllowOther
 	}
 	if err != nil {
-		return -1, fmt.Errorf("mounting on %s: %w", a.dir, err)
+		return -1, fmt.Errorf("%w on %s: %w", ErrCannotMount, a.dir, err)
 	}
 	return receiveFD(pair[0])
 }

@@ -79,7 +79,7 @@ func MountTree(dir string, t *view.Tree, from view.Entry, o Options) (*Server, e
 		generation: fixedGeneration,
 		rootNode:   nodeRoot,
 		above:      nodeRoot,
-		name:       o.FSName,
+		name:       o.TreeName,
 	}
 	if err := f.single.fits(); err != nil {
 		end()
@@ -138,7 +138,7 @@ func (s *Server) attach(f *fileSystem, dir string) error {
 	c := newConnection(f, fd)
 	if err := c.init(); err != nil {
 		unix.Close(fd)
-		return errors.Join(fmt.Errorf("mounting on %s: %w", path, err), at.unmount(true))
+		return errors.Join(fmt.Errorf("%w on %s: %w", ErrCannotMount, path, err), at.unmount(true))
 	}
 	f.connection = c
 	s.at, s.connection = at, c
@@ -148,7 +148,7 @@ func (s *Server) attach(f *fileSystem, dir string) error {
 		f.close()
 	})
 	if err := at.ready(); err != nil {
-		return errors.Join(fmt.Errorf("mounting on %s: %w", path, err), at.unmount(true))
+		return errors.Join(fmt.Errorf("%w on %s: %w", ErrCannotMount, path, err), at.unmount(true))
 	}
 	return nil
 }

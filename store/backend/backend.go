@@ -42,3 +42,9 @@ type Backend interface {
 	// fails with ErrClosed. Closing again does nothing.
 	Close() error
 }
+
+// Refresher is a Backend that may go on reading what a name meant a moment ago.
+// After Refresh it reads what the name means now.
+type Refresher interface {
+	Refresh()
+}

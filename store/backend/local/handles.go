@@ -117,6 +117,17 @@ func (c *handles) drop(path string) {
 	}
 }
 
+// dropAll takes all handles out of the cache, because any name may mean another
+// file now.
+func (c *handles) dropAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drops++
+	for _, h := range c.byPath {
+		c.forget(h)
+	}
+}
+
 func (c *handles) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -158,6 +158,25 @@ func TestOtherProcess(t *testing.T) {
 	})
 }
 
+// TestRefresh: after Refresh a name means what is there now, at once.
+func TestRefresh(t *testing.T) {
+	disk := powercut.New()
+	b, _ := countingBackend(t, disk, 2)
+	defer b.Close()
+	other, err := local.OpenFS(disk, "/repo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	wantRead(t, b, "packs/0", "0")
+	if err := other.Put(t.Context(), "packs/0", []byte("other")); err != nil {
+		t.Fatal(err)
+	}
+	wantRead(t, b, "packs/0", "0")
+	b.Refresh()
+	wantRead(t, b, "packs/0", "other")
+}
+
 // TestReplacedWhileOpening: a read that opened the old file, and was overtaken
 // by a Put, does not leave it in the cache for later reads.
 func TestReplacedWhileOpening(t *testing.T) {

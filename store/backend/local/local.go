@@ -21,7 +21,10 @@ type Backend struct {
 	handles handles
 }
 
-var _ backend.Backend = (*Backend)(nil)
+var (
+	_ backend.Backend   = (*Backend)(nil)
+	_ backend.Refresher = (*Backend)(nil)
+)
 
 // Open returns the backend in the directory path. A missing one is
 // backend.ErrNotExist.

@@ -28,6 +28,9 @@ func (b *Backend) ReadAt(ctx context.Context, name string, p []byte, off int64) 
 	}
 }
 
+// Refresh implements backend.Refresher.
+func (b *Backend) Refresh() { b.handles.dropAll() }
+
 // Size implements backend.Backend.
 func (b *Backend) Size(ctx context.Context, name string) (int64, error) {
 	path, err := b.path(ctx, name)
