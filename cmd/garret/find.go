@@ -104,7 +104,7 @@ func (c *findCmd) in(ctx context.Context, a *app, o *opened, s *search, out *buf
 	if err != nil {
 		return err
 	}
-	return walkSelected(ctx, t, from, path, s.patterns, func(p string, e view.Entry) error {
+	return a.walkSelected(ctx, t, from, path, s.patterns, func(p string, e view.Entry) error {
 		if p == "" || !s.match(p, e.Node) {
 			return nil
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"garret/fs/pattern"
 	"garret/fs/tree"
 	"garret/fs/view"
+	"garret/store"
 )
 
 type lsCmd struct {
@@ -154,7 +156,7 @@ func (c *lsCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	switch {
 	case from.Type != tree.Directory || c.Recursive:
-		err = walkSelected(ctx, t, from, path, patterns, func(p string, e view.Entry) error {
+		err = a.walkSelected(ctx, t, from, path, patterns, func(p string, e view.Entry) error {
 			if p == path && e.Type == tree.Directory {
 				return nil // what is in it is asked for
 			}
@@ -188,9 +190,11 @@ func listOne(ctx context.Context, t *view.Tree, dir view.Entry, path string, sho
 }
 
 // walkSelected visits an entry and what is below it, with paths from the root,
-// but for what patterns leave out.
-func walkSelected(ctx context.Context, t *view.Tree, from view.Entry, path string, patterns *pattern.List, visit func(string, view.Entry) error) error {
-	return t.Walk(ctx, from, func(p string, e view.Entry) error {
+// but for what patterns leave out. What is lost is reported and left out; in the end
+// the error is errDamaged then.
+func (a *app) walkSelected(ctx context.Context, t *view.Tree, from view.Entry, path string, patterns *pattern.List, visit func(string, view.Entry) error) error {
+	var damaged error
+	err := t.WalkPast(ctx, from, func(p string, e view.Entry) error {
 		full := path
 		if p != "" {
 			full = joinPath(path, p)
@@ -204,7 +208,17 @@ func walkSelected(ctx context.Context, t *view.Tree, from view.Entry, path strin
 			}
 		}
 		return nil
+	}, func(p string, e view.Entry, children uint64, err error) error {
+		var refusal *store.UnavailableError
+		if errors.As(err, &refusal) {
+			return err
+		}
+		damaged = errDamaged
+		fmt.Fprintf(a.stderr, "garret: warning: %s: %d of %d entries cannot be listed: %v\n",
+			term.Name(joinPath(path, p)), children, e.Dir.Entries, err)
+		return nil
 	})
+	return firstError(err, damaged)
 }
 
 // printLong prints an entry as ls -l does.

@@ -68,25 +68,10 @@ func (r *run) list(d *directory, e view.Entry, depth int) {
 	r.deleteExtra(d, stored)
 }
 
-// skipEntries finds the first entry behind one that cannot be read, because the
-// page it is on cannot. It tries one in 256, the fewest that are on a page,
-// and searches back from there.
+// skipEntries finds the first entry behind one that cannot be read, and reports
+// those between.
 func (r *run) skipEntries(d *directory, e view.Entry, bad uint64, cause error) (next uint64) {
-	const step = 256
-	readable := func(i uint64) bool {
-		return i >= e.Dir.Entries || r.o.Tree.List(r.ctx, e, i, func(uint64, view.Entry) bool { return false }) == nil
-	}
-	last := bad
-	for next = bad + step; !readable(next) && !r.stopped(); next += step {
-		last = next
-	}
-	for next = min(next, e.Dir.Entries); next-last > 1 && !r.stopped(); {
-		if middle := last + (next-last)/2; readable(middle) {
-			next = middle
-		} else {
-			last = middle
-		}
-	}
+	next = r.o.Tree.SkipLost(r.ctx, e, bad)
 	lost := &LostEntriesError{Entries: next - bad, Of: e.Dir.Entries, Err: cause}
 	if lost.Entries == lost.Of {
 		lost.Total, lost.Bytes = e.Dir.Total, e.Dir.Bytes

@@ -132,25 +132,10 @@ func (e *exporter) list(path string, dir view.Entry, depth int) error {
 	return nil
 }
 
-// skipEntries finds the first entry behind one that cannot be read, because the
-// page it is on cannot. It tries one in 256, the fewest that are on a page, and
-// searches back from there.
+// skipEntries finds the first entry behind one that cannot be read, and reports
+// those between.
 func (e *exporter) skipEntries(path string, dir view.Entry, bad uint64, cause error) (next uint64) {
-	const step = 256
-	readable := func(i uint64) bool {
-		return i >= dir.Dir.Entries || e.o.Tree.List(e.ctx, dir, i, func(uint64, view.Entry) bool { return false }) == nil
-	}
-	last := bad
-	for next = bad + step; !readable(next) && e.ctx.Err() == nil; next += step {
-		last = next
-	}
-	for next = min(next, dir.Dir.Entries); next-last > 1 && e.ctx.Err() == nil; {
-		if middle := last + (next-last)/2; readable(middle) {
-			next = middle
-		} else {
-			last = middle
-		}
-	}
+	next = e.o.Tree.SkipLost(e.ctx, dir, bad)
 	if e.ctx.Err() != nil {
 		return next
 	}

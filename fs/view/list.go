@@ -51,6 +51,29 @@ func (t *Tree) List(ctx context.Context, in Entry, from uint64, visit func(i uin
 	})
 }
 
+// SkipLost returns the first child, from bad on, that can be listed, or how many
+// there are; the one at bad cannot, because the page it is on cannot be read. It
+// tries one in 256, the fewest that are on a page, and searches back from there.
+// When the context ends, what it returns means nothing.
+func (t *Tree) SkipLost(ctx context.Context, in Entry, bad uint64) (next uint64) {
+	const step = 256
+	readable := func(i uint64) bool {
+		return i >= in.Dir.Entries || t.List(ctx, in, i, func(uint64, Entry) bool { return false }) == nil
+	}
+	last := bad
+	for next = bad + step; !readable(next) && ctx.Err() == nil; next += step {
+		last = next
+	}
+	for next = min(next, in.Dir.Entries); next-last > 1 && ctx.Err() == nil; {
+		if middle := last + (next-last)/2; readable(middle) {
+			next = middle
+		} else {
+			last = middle
+		}
+	}
+	return next
+}
+
 // pagesOf visits a directory's pages of nodes; i is where in the first of them
 // the from-th child stands.
 func (t *Tree) pagesOf(ctx context.Context, in Entry, from uint64, visit func(l *leaf, i int) (bool, error)) error {

@@ -349,3 +349,52 @@ func TestConcurrentReaders(t *testing.T) {
 		t.Errorf("the cache holds %d bytes", used)
 	}
 }
+
+// What of a directory cannot be read is told and left out, and nothing else is.
+func TestWalkPastLosses(t *testing.T) {
+	s := treetest.New()
+	many := treetest.Dir("many")
+	for i := range 3000 {
+		many.Children = append(many.Children, treetest.File(fmt.Sprintf("f%05d", i), ""))
+	}
+	spec := treetest.Dir("", treetest.Dir("gone", treetest.File("1", "")), many, treetest.File("z", ""))
+	root := mustBuild(t, s, spec, 0)
+	v := view.New(s, root, view.Options{})
+	gone, err := v.Resolve(ctx, "gone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Lose(index.Tree, gone.Dir.ID)
+	list, err := v.Resolve(ctx, "many")
+	if err != nil {
+		t.Fatal(err)
+	}
+	top, err := tree.ParseDirPage(s.Page(list.Dir.ID))
+	if err != nil || top.Level() == 0 {
+		t.Fatal(top, err)
+	}
+	ref := top.Ref(1)
+	s.Lose(index.Tree, ref.ID)
+	visited, told := 0, ""
+	err = v.WalkPast(ctx, v.Root(), func(string, view.Entry) error {
+		visited++
+		return nil
+	}, func(path string, e view.Entry, children uint64, err error) error {
+		if err == nil {
+			t.Error("lost for no reason")
+		}
+		told += fmt.Sprint(path, " ", children, " of ", e.Dir.Entries, "; ")
+		return nil
+	})
+	want := fmt.Sprintf("gone 1 of 1; many %d of 3000; ", ref.Entries)
+	if err != nil || told != want || visited != 1+2+1+3000-int(ref.Entries) {
+		t.Errorf("%d visited, %q, %v; want %q", visited, told, err, want)
+	}
+	stop := errors.New("stop")
+	if err := v.WalkPast(ctx, v.Root(), func(string, view.Entry) error { return nil }, func(string, view.Entry, uint64, error) error { return stop }); err != stop {
+		t.Errorf("%v; want stop", err)
+	}
+	if err := v.Walk(ctx, v.Root(), func(string, view.Entry) error { return nil }); err == nil {
+		t.Error("walked past a loss")
+	}
+}

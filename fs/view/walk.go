@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"garret/fs/tree"
 )
@@ -14,14 +15,21 @@ import (
 // directory; with fs.SkipAll the walk ends well, with any other error it ends
 // with that.
 func (t *Tree) Walk(ctx context.Context, from Entry, visit func(path string, e Entry) error) error {
-	err := t.walk(ctx, "", from, 0, visit)
+	return t.WalkPast(ctx, from, visit, nil)
+}
+
+// WalkPast is Walk past what cannot be read: lost is told how many children of a
+// directory cannot, and why. When it returns nil they are left out; otherwise, and
+// when it is nil itself, the walk ends with an error.
+func (t *Tree) WalkPast(ctx context.Context, from Entry, visit func(path string, e Entry) error, lost func(path string, e Entry, children uint64, err error) error) error {
+	err := t.walk(ctx, "", from, 0, visit, lost)
 	if err == fs.SkipDir || err == fs.SkipAll {
 		return nil
 	}
 	return err
 }
 
-func (t *Tree) walk(ctx context.Context, path string, e Entry, depth int, visit func(string, Entry) error) error {
+func (t *Tree) walk(ctx context.Context, path string, e Entry, depth int, visit func(string, Entry) error, lost func(string, Entry, uint64, error) error) error {
 	err := visit(path, e)
 	if e.Type != tree.Directory {
 		return err
@@ -55,11 +63,18 @@ func (t *Tree) walk(ctx context.Context, path string, e Entry, depth int, visit 
 			err = visit(path+child.Name, child)
 			return err == nil
 		})
-		if listErr != nil {
+		if listErr != nil && (lost == nil || ctx.Err() != nil) {
 			return listErr
 		}
+		if listErr != nil {
+			bad := from
+			from = t.SkipLost(ctx, e, bad)
+			if err := lost(strings.TrimSuffix(path, "/"), e, from-bad, listErr); err != nil {
+				return err
+			}
+		}
 		if below {
-			err = t.walk(ctx, path+next.Name, next, depth+1, visit)
+			err = t.walk(ctx, path+next.Name, next, depth+1, visit, lost)
 		}
 		if err == fs.SkipDir {
 			return nil
