@@ -61,7 +61,10 @@ func (c *exportCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	unmatched := a.warnUnmatched(patterns)
-	if stats.Warnings > 0 {
+	switch {
+	case stats.Lost > 0 || stats.Missing > 0:
+		return errDamaged
+	case stats.Warnings > 0:
 		return errWarnings
 	}
 	return unmatched

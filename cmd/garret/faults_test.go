@@ -150,7 +150,7 @@ func (u *user) lostByRestore(id string, source map[string][]byte) (ranges []lost
 	u.Helper()
 	dir := filepath.Join(u.TempDir(), "restored")
 	cmd := u.command("restore", "--quiet", "--damaged", "zero", id, dir)
-	if out, err := cmd.CombinedOutput(); err != nil && cmd.ProcessState.ExitCode() != exitWarnings {
+	if out, err := cmd.CombinedOutput(); err != nil && cmd.ProcessState.ExitCode() != exitDamaged {
 		u.Fatalf("restore: %v: %s", err, out)
 	}
 	for name, want := range source {

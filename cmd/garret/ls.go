@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -214,8 +215,11 @@ func (a *app) walkSelected(ctx context.Context, t *view.Tree, from view.Entry, p
 			return err
 		}
 		damaged = errDamaged
+		if p = strings.Trim(path+"/"+p, "/"); p == "" {
+			p = "/"
+		}
 		fmt.Fprintf(a.stderr, "garret: warning: %s: %d of %d entries cannot be listed: %v\n",
-			term.Name(joinPath(path, p)), children, e.Dir.Entries, err)
+			term.Name(p), children, e.Dir.Entries, err)
 		return nil
 	})
 	return firstError(err, damaged)

@@ -183,7 +183,11 @@ func (c *restoreCmd) restore(ctx context.Context, a *app, o restore.Options, pat
 			_, err = fmt.Fprintf(a.stderr, "of files that were there %s were left as they were\n", term.Size(stats.Unchanged))
 		}
 	}
-	if err == nil && stats.Warnings > 0 {
+	switch {
+	case err != nil:
+	case stats.Lost > 0 || stats.Missing > 0:
+		err = errDamaged
+	case stats.Warnings > 0:
 		err = errWarnings
 	}
 	return firstError(err, unmatched)

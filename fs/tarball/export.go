@@ -33,6 +33,7 @@ type ExportStats struct {
 	Links    uint64 // of them other names of files written before
 	Bytes    uint64 // sizes of the files
 	Lost     uint64 // bytes of them that are zeros now
+	Missing  uint64 // entries that could not be listed
 	Warnings uint64
 }
 
@@ -139,6 +140,7 @@ func (e *exporter) skipEntries(path string, dir view.Entry, bad uint64, cause er
 	if e.ctx.Err() != nil {
 		return next
 	}
+	e.stats.Missing += next - bad
 	lost := &LostEntriesError{next - bad, dir.Dir.Entries, cause}
 	e.warn(strings.TrimSuffix(path, "/"), lost)
 	return next
