@@ -67,7 +67,7 @@ var reasons = []struct {
 	{backend.ErrReadOnly, exitReadOnly, ""},
 	{backend.ErrPermission, exitReadOnly, ""},
 	{backend.ErrNotEmpty, exitNotEmpty, ""},
-	{restore.ErrExists, exitExists, ""},
+	{restore.ErrExists, exitExists, "restore to another directory, or with --overwrite"},
 	{mount.ErrNoFUSE, exitMount, ""},
 	{mount.ErrNoFusermount, exitMount, ""},
 	{mount.ErrMounted, exitMount, ""},

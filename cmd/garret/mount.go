@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"garret/fs/mount"
 	"garret/fs/tree"
 	"garret/index"
@@ -41,6 +43,12 @@ func (c *mountCmd) Run(ctx context.Context, a *app) error {
 	}
 	if c.CacheSize < 1 {
 		return errors.New("--cache-size must be at least 1 MiB")
+	}
+	var machine unix.Sysinfo_t
+	if err := unix.Sysinfo(&machine); err == nil {
+		if has := machine.Totalram * uint64(machine.Unit) >> 20; uint64(c.CacheSize) > has {
+			return fmt.Errorf("--cache-size: this machine has %d MiB", has)
+		}
 	}
 	if c.Renew <= 0 {
 		return errors.New("--renew must be more than nothing")
@@ -95,7 +103,13 @@ func (c *mountCmd) serve(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = firstError(err, o.close(ctx)) }()
+	stopRenewing := func() {}
+	defer func() {
+		err = firstError(err, unlessInsisted(ctx, func() error {
+			stopRenewing()
+			return o.close(ctx)
+		}))
+	}()
 	limitMemory(ballastSize) // the heap may have as much as elsewhere besides
 	o.reader.OnHeal(func(pack index.PackID, damage error) {
 		log.Warn("a damaged pack was healed by its parity, for this mount only; `garret repair` heals it for good", "pack", pack, "err", damage)
@@ -106,7 +120,7 @@ func (c *mountCmd) serve(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	defer renewing(ctx, o.reader, c.Renew, log)()
+	stopRenewing = renewing(ctx, o.reader, c.Renew, log)
 	if c.ReadyFD != 0 {
 		if err := detach(c.ReadyFD); err != nil {
 			return firstError(err, server.Unmount())
@@ -118,6 +132,29 @@ func (c *mountCmd) serve(ctx context.Context, a *app) (err error) {
 		}
 	}
 	return c.wait(ctx, a, server, log)
+}
+
+// insistence is how long a command that has been told twice to end waits for
+// storage that does not answer.
+const insistence = time.Second
+
+// unlessInsisted returns what end returns, which may wait for storage. When the
+// context has ended, which a second signal does, it waits a moment only: the
+// process ends next, and with it what has not.
+func unlessInsisted(ctx context.Context, end func() error) error {
+	ended := make(chan error, 1)
+	go func() { ended <- end() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(insistence):
+		return errors.New("storage does not answer; what was open there is left as it is")
+	}
 }
 
 // wait returns when the mount has ended, by a signal or from outside.

@@ -130,6 +130,8 @@ func (h *helper) options(list string) error {
 			if err := passphraseFrom(value); err != nil {
 				return err
 			}
+		case option == "remount":
+			return errors.New("a mount of garret does not change; unmount it, and mount it with the new options")
 		case h.sloppy:
 		default:
 			return fmt.Errorf("unknown option %q", option)
@@ -143,6 +145,11 @@ func passphraseFrom(file string) error {
 	if !filepath.IsAbs(file) {
 		return fmt.Errorf("passphrase-file %q: an absolute path is needed", file)
 	}
+	f, err := os.Open(file)
+	if err != nil {
+		return fmt.Errorf("passphrase-file: %w", err)
+	}
+	f.Close()
 	for _, name := range []string{"GARRET_PASSPHRASE", "GARRET_PASSPHRASE_FD", "GARRET_PASSCOMMAND"} {
 		if err := os.Unsetenv(name); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -11,7 +12,7 @@ import (
 const maxHolders = 5
 
 // holders names the processes that have something below dir open or are in it,
-// as far as this user may see them. It only reads links in /proc, so a mount
+// as far as this user may see them, but for this one. It only reads links in /proc, so a mount
 // that is dead or slow does not hold it up.
 func holders(dir string) []string {
 	below := func(path string) bool {
@@ -20,6 +21,9 @@ func holders(dir string) []string {
 	var who []string
 	processes, _ := filepath.Glob("/proc/[0-9]*")
 	for _, process := range processes {
+		if filepath.Base(process) == strconv.Itoa(os.Getpid()) {
+			continue
+		}
 		links, _ := filepath.Glob(process + "/fd/*")
 		links = append(links, process+"/cwd", process+"/root", process+"/exe")
 		for _, link := range links {
