@@ -10,9 +10,10 @@ import (
 // look-ups take no lock; only nothing may run during or after [Set.Close].
 type Set struct {
 	mu      sync.Mutex // held while members or keep change
+	changes atomic.Uint64
 	members atomic.Pointer[[]member]
 	keep    func(Pack) bool // nil: all packs are usable
-	retired []*Segment
+	retired []*Segment      // not looked into any more, and still mapped
 }
 
 // member is a segment in a set; never changed once it is in one.
@@ -44,6 +45,7 @@ func (x *Set) Add(seg *Segment) {
 		usable:  usable(seg, x.keep),
 	})
 	x.members.Store(&members)
+	x.changes.Add(1)
 }
 
 // Restrict says which packs are usable: those that keep approves of. It is asked
@@ -179,16 +181,25 @@ func rowsOf(members []member) uint64 {
 	return last.base + uint64(last.Len())
 }
 
-// Retire takes all segments out of the set. They stay mapped until it is closed,
-// for those who are looking something up in them. Ordinals that were given are not
-// valid any more.
-func (x *Set) Retire() {
+// Replace puts the segments of another set, which is empty then, in the place of
+// the set's own. These stay mapped until it is closed, for those who are looking
+// something up in them. Ordinals that were given are not valid any more.
+func (x *Set) Replace(by *Set) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for _, m := range *x.members.Swap(new([]member)) {
+	members := *by.members.Swap(new([]member))
+	for i := range members {
+		members[i].usable = usable(members[i].Segment, x.keep)
+	}
+	for _, m := range *x.members.Swap(&members) {
 		x.retired = append(x.retired, m.Segment)
 	}
+	x.changes.Add(1)
 }
+
+// Changes returns how often segments were added or replaced: what was not found
+// may be there when it has grown since.
+func (x *Set) Changes() uint64 { return x.changes.Load() }
 
 // Close closes all segments and empties the set.
 func (x *Set) Close() error {

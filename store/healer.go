@@ -54,7 +54,7 @@ func (h *healer) fill(ctx context.Context, b backend.Backend, at index.Location,
 			if h.hopeless == nil {
 				h.hopeless = make(map[index.PackID]failedHeal)
 			}
-			if ctx.Err() == nil {
+			if ctx.Err() == nil && !refused(err) {
 				h.hopeless[at.Pack] = failedHeal{err, time.Now()}
 			}
 			return err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -140,17 +141,18 @@ func TestHealingIsGivenUp(t *testing.T) {
 	}
 	b := faulty.New(stored)
 	rd := openTestReader(t, b, 1<<20)
-	var w blob
-	for _, w = range blobs {
+	i := slices.IndexFunc(blobs, func(w blob) bool {
 		lost := false
 		rd.set.Lookup(w.id, func(at index.Location) bool {
 			lost = at.Offset < damaged
-			return lost
+			return !lost
 		})
-		if lost {
-			break
-		}
+		return lost
+	})
+	if i < 0 {
+		t.Fatal("no blob is damaged")
 	}
+	w := blobs[i]
 	begun := make(chan struct{})
 	var slow atomic.Bool
 	slow.Store(true)

@@ -183,8 +183,9 @@ func (a *readahead) blobs(at index.Location) []index.ID {
 	return nil
 }
 
-// try is load. A fault of the program ends no more than that: who asks for the
-// frame meets it, too, and tells.
+// try is load. A fault of the program ends no more than that. Who asks for the
+// frame meets it, too, and tells; if it was in reading the pack's directory, which
+// nobody else does, nothing is loaded ahead in that pack.
 func (a *readahead) try(ctx context.Context, f *follower, n int) (more bool) {
 	defer func() {
 		if recover() != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,11 +39,12 @@ type Reader struct {
 	loading  map[uint64]*load // by the frame's key
 	sessions map[index.SessionID]*keys.Session
 	packs    map[index.PackID]uint64 // dense numbers, for cache keys
+	indexes  int                     // that took the place of others that were not sound
 
 	reloading sync.Mutex // held while what follows changes
 	have      map[SegmentID]bool
-	verified  time.Time // when the cached index was last verified
-	replaced  bool      // it was not sound then, or before
+	verified  time.Time     // when the index was last verified
+	believe   time.Duration // for so long
 	lease     *lease
 	ownsSet   bool
 	problems  []error
@@ -51,7 +53,9 @@ type Reader struct {
 	last  atomic.Uint64 // the blob that BorrowCached found last: its frame's key but for the upper bits of the pack's number, and 16 bits of its ordinal: a hint, which is verified
 
 	healer      healer
+	refusal     atomic.Pointer[UnavailableError] // of an index segment, nil if there is none
 	unavailable atomic.Pointer[func(error)]
+	present     atomic.Int64 // when the repository was last found in its place, Unix nanoseconds
 	ahead       *readahead
 }
 
@@ -76,7 +80,9 @@ func (r *Repository) NewReader(ctx context.Context, cacheSize int64) (*Reader, e
 		return nil, err
 	}
 	rd.ownsSet, rd.lease = true, lease
-	if rd.problems, err = r.addSegments(ctx, rd.set, rd.have); err != nil {
+	rd.problems, err = r.addSegments(ctx, rd.set, rd.have)
+	rd.noteRefusal(rd.problems)
+	if err != nil {
 		return nil, errors.Join(err, rd.Close(ctx))
 	}
 	return rd, nil
@@ -127,16 +133,18 @@ func (r *Reader) Blob(ctx context.Context, kind index.Kind, id index.ID) ([]byte
 // Borrow is Blob without a copy: the plaintext lies in the cache, must not be
 // modified, and stays there until it is given back.
 func (r *Reader) Borrow(ctx context.Context, kind index.Kind, id index.ID) (data []byte, giveBack func(), err error) {
+	before := r.set.Changes()
 	data, giveBack, err = r.borrow(ctx, kind, id)
-	for _, look := range []func(context.Context) (bool, error){r.reload, r.verifyIndex} {
-		if err == nil || ctx.Err() != nil || !errors.Is(err, ErrLost) {
+	for _, look := range []func(context.Context) error{r.reload, r.verifyIndex} {
+		if err == nil || ctx.Err() != nil || errors.Is(err, ErrNoRepository) {
 			break
 		}
-		found, lookErr := look(ctx)
-		switch {
-		case lookErr != nil:
+		if lookErr := look(ctx); ctx.Err() != nil {
+			err = ctx.Err()
+		} else if lookErr != nil {
 			err = &UnavailableError{lookErr}
-		case found:
+		} else if now := r.set.Changes(); now != before {
+			before = now
 			data, giveBack, err = r.borrow(ctx, kind, id)
 		}
 	}
@@ -391,7 +399,9 @@ func (r *Reader) load(ctx context.Context, at index.Location, heal bool) (*frame
 	if err == nil || !heal || ctx.Err() != nil || refused(err) {
 		return f, err
 	}
-	if r.healer.fill(ctx, r.repo.backend, at, sealed) != nil {
+	if healErr := r.healer.fill(ctx, r.repo.backend, at, sealed); refused(healErr) {
+		return nil, fmt.Errorf("%w; its parity: %w", err, healErr)
+	} else if healErr != nil {
 		return nil, err // which says what is wrong with the pack itself
 	}
 	damage := err
@@ -433,6 +443,7 @@ func (r *Reader) opener(id index.PackID, kind index.Kind) (pack.Opener, error) {
 func (r *Reader) session(id index.SessionID) (*keys.Session, error) {
 	r.mu.Lock()
 	s, ok := r.sessions[id]
+	indexes := r.indexes
 	r.mu.Unlock()
 	if ok {
 		return s, nil
@@ -446,57 +457,77 @@ func (r *Reader) session(id index.SessionID) (*keys.Session, error) {
 		return nil, fmt.Errorf("session %s: %w", id, err)
 	}
 	r.mu.Lock()
-	r.sessions[id] = s
+	if r.indexes == indexes { // else it may be out of one that was not sound
+		r.sessions[id] = s
+	}
 	r.mu.Unlock()
 	return s, nil
 }
 
-// reload maps segments that have come since, and reports whether there were
-// any.
-func (r *Reader) reload(ctx context.Context) (fresh bool, err error) {
+// reload maps segments that have come since.
+func (r *Reader) reload(ctx context.Context) error {
 	if !r.ownsSet {
-		return false, nil // a session's index is what it was when it began
+		return nil // a session's index is what it was when it began
 	}
 	r.reloading.Lock()
 	defer r.reloading.Unlock()
-	before := len(r.have)
 	// Damaged segments were reported when the reader was opened.
-	if _, err := r.repo.addSegments(ctx, r.set, r.have); err != nil {
-		return false, err
-	}
-	return len(r.have) > before, nil
+	problems, err := r.repo.addSegments(ctx, r.set, r.have)
+	r.noteRefusal(problems)
+	return err
 }
 
-// verifyAgain is how long the cached index is believed after it has been verified.
-const verifyAgain = time.Minute
+// noteRefusal remembers whether storage refuses a segment, of those that were
+// asked for last: what is in no other may be in that.
+func (r *Reader) noteRefusal(problems []error) {
+	var refusal *UnavailableError
+	for _, p := range problems {
+		if refused(p) {
+			refusal = &UnavailableError{p}
+		}
+	}
+	r.refusal.Store(refusal)
+}
+
+// The index is believed for so long after it has been verified, at first and at
+// most; each time twice as long as before.
+const (
+	believeFirst = time.Minute
+	believeMost  = time.Hour
+)
 
 // verifyIndex verifies what is mapped of the index, for the local cache may have
-// suffered and make all look lost that it names. What is not sound is forgotten,
-// and the index loaded anew. It reports whether that has been done since the reader
-// began. A minute must be between one time and the next.
-func (r *Reader) verifyIndex(ctx context.Context) (replaced bool, err error) {
+// suffered and make all look lost that it names. If it is not sound, it is loaded
+// anew, and what is not sound of the cache is forgotten.
+func (r *Reader) verifyIndex(ctx context.Context) error {
 	if !r.ownsSet {
-		return false, nil
+		return nil
 	}
 	r.reloading.Lock()
 	defer r.reloading.Unlock()
-	if !r.verified.IsZero() && time.Since(r.verified) < verifyAgain {
-		return r.replaced, nil
+	if time.Since(r.verified) < r.believe {
+		return nil
 	}
-	if r.repo.cacheIsSound() {
-		r.verified = time.Now()
-		return r.replaced, nil
+	r.believe = min(max(2*r.believe, believeFirst), believeMost)
+	unsound := slices.ContainsFunc(r.set.Segments(), func(s *index.Segment) bool { return s.Verify() != nil })
+	r.verified = time.Now()
+	if !unsound {
+		return nil
 	}
-	r.set.Retire()
-	clear(r.have)
+	r.repo.dropUnsound()
+	sound, have := index.NewSet(), make(map[SegmentID]bool)
+	problems, err := r.repo.addSegments(ctx, sound, have)
+	r.noteRefusal(problems)
+	if err != nil || len(have) == 0 { // the repository is away, perhaps
+		return errors.Join(err, sound.Close())
+	}
+	r.set.Replace(sound)
 	r.mu.Lock()
 	clear(r.sessions) // their keys came out of it, too
+	r.indexes++
 	r.mu.Unlock()
-	if _, err := r.repo.addSegments(ctx, r.set, r.have); err != nil {
-		return false, err
-	}
-	r.verified, r.replaced = time.Now(), true
-	return true, nil
+	r.have = have
+	return nil
 }
 
 // Close ends the reader's session and unmaps the index. Nothing may be read

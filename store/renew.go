@@ -29,7 +29,7 @@ func (r *Repository) Present(ctx context.Context) error {
 		return fmt.Errorf("another repository is at %s now: the one that was there %w", r.backend.Location(), backend.ErrNotExist)
 	}
 	for _, p := range problems {
-		if refused(p) {
+		if refused(p) || lostByMedium(p) { // a disk that was unplugged says so, too
 			return p
 		}
 	}
@@ -65,7 +65,9 @@ func (r *Reader) Renew(ctx context.Context) error {
 			return fmt.Errorf("begin a session: %w", err)
 		}
 	}
-	if _, err := r.repo.addSegments(ctx, r.set, r.have); err != nil {
+	problems, err := r.repo.addSegments(ctx, r.set, r.have)
+	r.noteRefusal(problems)
+	if err != nil {
 		if fresh != nil {
 			err = errors.Join(err, fresh.release(ctx))
 		}

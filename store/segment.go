@@ -132,21 +132,16 @@ func (r *Repository) decodeSegment(id SegmentID, at io.ReaderAt, size int64, w i
 	return err
 }
 
-// cacheIsSound verifies all segments that are cached, merged ones too, and forgets
-// those that are not sound. It reports whether there were none.
-func (r *Repository) cacheIsSound() (sound bool) {
-	sound = true
+// dropUnsound verifies all segments that are cached, merged ones too, and forgets
+// those that are not sound.
+func (r *Repository) dropUnsound() {
 	damaged := func(path string) bool {
 		s, err := index.OpenFile(path)
 		if err == nil {
 			err = errors.Join(s.Verify(), s.Close())
 		}
 		var cannot *fs.PathError // it is gone, or cannot be opened now
-		if err == nil || errors.As(err, &cannot) {
-			return false
-		}
-		sound = false
-		return true
+		return err != nil && !errors.As(err, &cannot)
 	}
 	for _, id := range r.cache.Segments() {
 		if path, ok := r.cache.Segment(id); ok && damaged(path) {
@@ -158,7 +153,6 @@ func (r *Repository) cacheIsSound() (sound bool) {
 			r.cache.RemoveMerged(m)
 		}
 	}
-	return sound
 }
 
 // addSegments maps the listed segments that the set does not have yet.

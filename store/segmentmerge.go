@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"errors"
 	"io"
 	"slices"
 
@@ -132,6 +133,10 @@ func (r *Repository) mergeFiles(loose []SegmentID, with []cache.Merged) error {
 		if err != nil {
 			return err
 		}
+		// What is merged gets checksums of its own, so that nobody would notice later.
+		if err := s.Verify(); err != nil {
+			return errors.Join(err, s.Close())
+		}
 		segs, ids = append(segs, s), append(ids, of...)
 		return nil
 	}
@@ -140,12 +145,18 @@ func (r *Repository) mergeFiles(loose []SegmentID, with []cache.Merged) error {
 		if !ok {
 			continue // another process has just merged it
 		}
-		if err := open(path, id); err != nil {
+		if err := open(path, id); errors.Is(err, index.ErrDamaged) {
+			r.cache.RemoveSegment(id.String())
+			return err
+		} else if err != nil {
 			return err
 		}
 	}
 	for _, m := range with {
-		if err := open(m.Path, m.IDs...); err != nil {
+		if err := open(m.Path, m.IDs...); errors.Is(err, index.ErrDamaged) {
+			r.cache.RemoveMerged(m)
+			return err
+		} else if err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"garret/index"
@@ -126,5 +127,48 @@ func TestMergedIsOnlyACache(t *testing.T) {
 	remove(t, storage, gone)
 	if _, lost := mapped(t, storage, blobs); lost != 2 {
 		t.Errorf("%d blobs are lost with a segment that listed two", lost)
+	}
+}
+
+// A segment that has suffered in the local cache is not merged, for what is merged
+// gets checksums of its own: it is fetched again.
+func TestMergeVerifies(t *testing.T) {
+	storage, blobs := manyRuns(t, looseSegments) // not yet so many that they are merged
+	if n, lost := mapped(t, storage, blobs); n != looseSegments || lost != 0 {
+		t.Fatalf("%d segments, %d blobs lost", n, lost)
+	}
+	files, err := filepath.Glob(os.Getenv("XDG_CACHE_HOME") + "/garret/*/index/*")
+	if err != nil || len(files) < looseSegments {
+		t.Fatalf("%q, %v", files, err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data[len(data)/2] ^= 1
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := openTestRepository(t, storage)
+	s, err := r.NewSession(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := []byte("one more")
+	w := blob{index.Data, s.ID(index.Data, data), data}
+	if _, err := s.Put(t.Context(), w.kind, w.id, data); err != nil {
+		t.Fatal(err)
+	}
+	blobs = append(blobs, w)
+	commit(t, s, "host")
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // one of them merges
+		if _, lost := mapped(t, storage, blobs); lost != 0 {
+			t.Errorf("%d blobs are lost", lost)
+		}
 	}
 }

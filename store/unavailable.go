@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"syscall"
+	"time"
 
 	"garret/store/backend"
 )
@@ -23,26 +25,40 @@ func (e *UnavailableError) Unwrap() error { return e.Err }
 func (r *Reader) OnUnavailable(f func(error)) { r.unavailable.Store(&f) }
 
 // medium is what a disk, or a file system that keeps checksums, says of data that
-// it has lost.
+// it has lost. A disk that was unplugged says it of all.
 var medium = []error{syscall.EIO, syscall.EBADMSG, syscall.EILSEQ, syscall.ENODATA, syscall.EREMOTEIO, syscall.EUCLEAN}
+
+func lostByMedium(err error) bool {
+	return slices.ContainsFunc(medium, func(m error) bool { return errors.Is(err, m) })
+}
 
 // refused reports whether an error tells of the storage and not of what is in it.
 func refused(err error) bool {
 	var failed *backend.Error
-	return errors.As(err, &failed) && !missing(err) && !slices.ContainsFunc(medium, func(m error) bool { return errors.Is(err, m) })
+	return errors.As(err, &failed) && !missing(err) && !lostByMedium(err) &&
+		!errors.Is(err, backend.ErrTooLarge) && !errors.Is(err, io.ErrUnexpectedEOF)
 }
+
+// presentFor is how long the repository is believed to be in its place.
+const presentFor = 500 * time.Millisecond
 
 // available returns nil if the errors that copies of a blob could not be read with
 // tell what is stored; else why that is not known.
 func (r *Reader) available(ctx context.Context, errs []error) error {
-	gone := len(errs) == 0
+	doubtful := len(errs) == 0
 	for _, err := range errs {
 		if refused(err) {
 			return &UnavailableError{err}
 		}
-		gone = gone || errors.Is(err, errPackMissing)
+		doubtful = doubtful || errors.Is(err, errPackMissing) || lostByMedium(err)
 	}
-	if !gone {
+	if !doubtful {
+		return nil
+	}
+	if refusal := r.refusal.Load(); refusal != nil {
+		return refusal
+	}
+	if time.Since(time.Unix(0, r.present.Load())) < presentFor {
 		return nil
 	}
 	switch err := r.repo.Present(ctx); {
@@ -51,5 +67,6 @@ func (r *Reader) available(ctx context.Context, errs []error) error {
 	case err != nil:
 		return &UnavailableError{err}
 	}
+	r.present.Store(time.Now().UnixNano())
 	return nil
 }

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
-	"syscall"
 	"time"
 
 	"garret/cmd/garret/internal/term"
@@ -177,7 +175,7 @@ func (a *app) nodeAt(ctx context.Context, r *store.Repository, id store.Snapshot
 		return nil, "", err
 	}
 	e, err := t.Resolve(ctx, path)
-	if (errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) && !errors.Is(err, store.ErrLost) {
+	if noSuchPath(err) {
 		return nil, "", fmt.Errorf("%q is %w in snapshot %s", path, errNotFound, id.Short())
 	}
 	if err != nil {

@@ -42,7 +42,8 @@ const (
 // printed.
 var errWarnings = errors.New("done with warnings")
 
-// errDamaged ends a check that has reported what it found.
+// errDamaged ends a command that has reported that something is lost, and done the
+// rest.
 var errDamaged = errors.New("the repository is damaged")
 
 // reasons is the one table of errors, their exit codes and what a user can do.

@@ -21,7 +21,7 @@ type exportCmd struct {
 func (exportCmd) Help() string {
 	return `The archive is a pax one (POSIX.1-2001). GNU tar brings all of it back with tar --xattrs --xattrs-include='*' --acls -xpSf FILE, as root. Names are the paths in the snapshot. Inode flags, birth and change times have no place in an archive; nor has the snapshot's root itself. That GNU tar ignores hdrcharset, as it says of names that are not UTF-8, does no harm: it takes names as the bytes that they are.
 
-Parts of files that are lost become zeros, with a warning and exit code 1.`
+Parts of files that are lost become zeros, with a warning and exit code 12.`
 }
 
 func (c *exportCmd) Run(ctx context.Context, a *app) (err error) {

@@ -79,11 +79,13 @@ func (c *findCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer func() { err = firstError(err, o.close(ctx)) }()
+	until, why := o.untilRefused(ctx)
+	defer func() { err = why(err) }()
 	out := newListing(a.stdout)
 	if c.All {
-		err = c.everywhere(ctx, a, o, s, out)
+		err = c.everywhere(until, a, o, s, out)
 	} else {
-		err = c.in(ctx, a, o, s, out)
+		err = c.in(until, a, o, s, out)
 	}
 	if flushErr := out.Flush(); err == nil {
 		err = flushErr

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -15,7 +14,6 @@ import (
 	"garret/fs/pattern"
 	"garret/fs/tree"
 	"garret/fs/view"
-	"garret/store"
 )
 
 type lsCmd struct {
@@ -136,11 +134,13 @@ func (c *lsCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer func() { err = firstError(err, o.close(ctx)) }()
-	t, from, _, err := a.resolve(ctx, o, c.Target)
+	until, why := o.untilRefused(ctx)
+	defer func() { err = why(err) }()
+	t, from, _, err := a.resolve(until, o, c.Target)
 	if err != nil {
 		return err
 	}
-	path, err := t.Path(ctx, from)
+	path, err := t.Path(until, from)
 	if err != nil {
 		return err
 	}
@@ -157,14 +157,14 @@ func (c *lsCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	switch {
 	case from.Type != tree.Directory || c.Recursive:
-		err = a.walkSelected(ctx, t, from, path, patterns, func(p string, e view.Entry) error {
+		err = a.walkSelected(until, t, from, path, patterns, func(p string, e view.Entry) error {
 			if p == path && e.Type == tree.Directory {
 				return nil // what is in it is asked for
 			}
 			return show(p, e.Node)
 		})
 	default:
-		err = listOne(ctx, t, from, path, func(p string, e view.Entry) error {
+		err = listOne(until, t, from, path, func(p string, e view.Entry) error {
 			if patterns.Verdict(p) != pattern.Include {
 				return nil
 			}
@@ -210,10 +210,6 @@ func (a *app) walkSelected(ctx context.Context, t *view.Tree, from view.Entry, p
 		}
 		return nil
 	}, func(p string, e view.Entry, children uint64, err error) error {
-		var refusal *store.UnavailableError
-		if errors.As(err, &refusal) {
-			return err
-		}
 		damaged = errDamaged
 		if p = strings.Trim(path+"/"+p, "/"); p == "" {
 			p = "/"

@@ -128,8 +128,8 @@ func guard(f func() int) (code int) {
 }
 
 // withSignals arranges for SIGINT, SIGTERM, and SIGHUP unless it is ignored, as by
-// nohup: the first is for the command if
-// it has said that it ends gracefully, else it cancels, as the second does.
+// nohup: the first is for the command if it has said that it ends gracefully, else
+// it cancels, as the second does.
 func withSignals(parent context.Context) (_ context.Context, a *app, signalled func() syscall.Signal, stop func()) {
 	ctx, cancel := context.WithCancel(parent)
 	incoming := make(chan os.Signal, 2)
@@ -148,7 +148,12 @@ func withSignals(parent context.Context) (_ context.Context, a *app, signalled f
 		close(interrupted)
 		select {
 		case <-graceful:
-			<-incoming
+			// A terminal that is closed may send two, which is no insistence.
+			for s = range incoming {
+				if s != syscall.SIGHUP {
+					break
+				}
+			}
 		default:
 		}
 		cancel()

@@ -46,7 +46,7 @@ func (c *mountCmd) Run(ctx context.Context, a *app) error {
 	}
 	var machine unix.Sysinfo_t
 	if err := unix.Sysinfo(&machine); err == nil {
-		if has := machine.Totalram * uint64(machine.Unit) >> 20; uint64(c.CacheSize) > has {
+		if has := uint64(machine.Totalram) * uint64(machine.Unit) >> 20; uint64(c.CacheSize) > has {
 			return fmt.Errorf("--cache-size: this machine has %d MiB", has)
 		}
 	}
@@ -87,7 +87,8 @@ func (c *mountCmd) options() (mount.Options, error) {
 // the garbage collector counts it: it waits until the heap has doubled, and so lets
 // the rest grow by as much more. Without it a mount, whose heap is small, collects
 // after every few megabytes of listings, and takes a tenth more of the processor's
-// time.
+// time. It counts towards the heap's limit, too: what the rest of a large heap may
+// take is that much less.
 const ballastSize = 12 << 20
 
 func (c *mountCmd) serve(ctx context.Context, a *app) (err error) {
@@ -110,7 +111,6 @@ func (c *mountCmd) serve(ctx context.Context, a *app) (err error) {
 			return o.close(ctx)
 		}))
 	}()
-	limitMemory(ballastSize) // the heap may have as much as elsewhere besides
 	o.reader.OnHeal(func(pack index.PackID, damage error) {
 		log.Warn("a damaged pack was healed by its parity, for this mount only; `garret repair` heals it for good", "pack", pack, "err", damage)
 	})
@@ -142,6 +142,9 @@ const insistence = time.Second
 // context has ended, which a second signal does, it waits a moment only: the
 // process ends next, and with it what has not.
 func unlessInsisted(ctx context.Context, end func() error) error {
+	if ctx.Err() != nil {
+		return nil // requests may still be served, which what is open must not be closed under
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- end() }()
 	select {

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // mount(8) runs garret in two ways (see contrib/mount.md): as
@@ -145,11 +147,9 @@ func passphraseFrom(file string) error {
 	if !filepath.IsAbs(file) {
 		return fmt.Errorf("passphrase-file %q: an absolute path is needed", file)
 	}
-	f, err := os.Open(file)
-	if err != nil {
-		return fmt.Errorf("passphrase-file: %w", err)
+	if err := unix.Access(file, unix.R_OK); err != nil { // opening one that is a FIFO would take its writer away
+		return fmt.Errorf("passphrase-file: %w", &os.PathError{Op: "open", Path: file, Err: err})
 	}
-	f.Close()
 	for _, name := range []string{"GARRET_PASSPHRASE", "GARRET_PASSPHRASE_FD", "GARRET_PASSCOMMAND"} {
 		if err := os.Unsetenv(name); err != nil {
 			return err

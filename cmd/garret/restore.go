@@ -26,7 +26,7 @@ type restoreCmd struct {
 	Overwrite overwriteFlag `help:"Replace what is in the way: =always; =changed, unless its metadata are those that were stored, so that an interrupted restore goes on; =newer, if what was stored is newer; =never, keep it. Without a value: always. Directories are merged. Of a file of more than 16 MiB only what differs is written, into the file that is there, unless it has other names or is open, or with --damaged=skip, --damaged=fail or --no-sparse: if that is interrupted, the file is neither the old one nor the new one, until a restore goes on with it."`
 	Delete    bool          `help:"Delete what is in directories that are restored and was not stored, so that they become exactly what they were; asks before. That includes what --exclude and other options left out when the snapshot was made. What patterns leave out here, other file systems, and the repository are not deleted. Goes with --overwrite."`
 	Yes       bool          `short:"y" help:"Do not ask."`
-	Damaged   string        `enum:"spare,zero,skip,fail" default:"spare" placeholder:"HOW" help:"Files of which a part is lost: zero writes the rest, and zeros for what is lost; skip leaves them out; fail stops at the first; spare is zero where no file is in the way, which is not replaced by what is damaged. Default: ${default}."`
+	Damaged   string        `enum:"keep,zero,skip,fail" default:"keep" placeholder:"HOW" help:"Files of which a part is lost: zero writes the rest, and zeros for what is lost; skip leaves them out; fail stops at the first; keep is zero, but a file that is there already stays as it is (one of more than 16 MiB in the lost parts). Default: ${default}."`
 	Sparse    bool          `default:"true" negatable:"" help:"Restore holes as holes; with --no-sparse blocks are allocated for them."`
 
 	NumericIDs bool `name:"numeric-ids" help:"Take owners by number, not by name."`
@@ -64,7 +64,7 @@ func (o *overwriteFlag) Decode(ctx *kong.DecodeContext) error {
 	return nil
 }
 
-var damagedValues = map[string]restore.Damaged{"spare": restore.Spare, "zero": restore.Zero, "skip": restore.Skip, "fail": restore.Fail}
+var damagedValues = map[string]restore.Damaged{"keep": restore.KeepOld, "zero": restore.Zero, "skip": restore.Skip, "fail": restore.Fail}
 
 // check refuses what does not go together.
 func (c *restoreCmd) check() error {

@@ -115,8 +115,9 @@ type restoreJSON struct {
 // lostFileJSON is a file that has lost some ranges.
 type lostFileJSON struct {
 	term.Path
-	Restored bool        `json:"restored"` // with zeros in their place
-	Bytes    uint64      `json:"bytes"`    // lost
+	Restored bool        `json:"restored"`       // with zeros in their place
+	Kept     bool        `json:"kept,omitempty"` // not with zeros, but with what was there
+	Bytes    uint64      `json:"bytes"`          // lost
 	Ranges   []rangeJSON `json:"ranges"`
 	More     bool        `json:"more_ranges,omitempty"`
 }
@@ -136,7 +137,7 @@ type lostEntriesJSON struct {
 }
 
 func newLostFileJSON(path string, e *restore.LostError) lostFileJSON {
-	j := lostFileJSON{Path: term.JSONPath(path), Restored: e.Restored(), Bytes: e.Bytes, More: e.Cut}
+	j := lostFileJSON{Path: term.JSONPath(path), Restored: e.Restored(), Kept: e.Damaged == restore.KeepOld, Bytes: e.Bytes, More: e.Cut}
 	for _, r := range e.Ranges {
 		j.Ranges = append(j.Ranges, rangeJSON{r.Offset, r.Length})
 	}

@@ -131,14 +131,20 @@ func resolveIn(ctx context.Context, o *opened, snap *store.Snapshot, path string
 		return nil, view.Entry{}, "", err
 	}
 	e, err := t.Resolve(ctx, path)
-	missing := errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
-	if missing && !errors.Is(err, store.ErrLost) { // a pack may be missing, too
+	if noSuchPath(err) {
 		return nil, view.Entry{}, "", fmt.Errorf("%q is %w in snapshot %s", path, errNotFound, snap.ID.Short())
 	}
 	if err != nil {
 		return nil, view.Entry{}, "", fmt.Errorf("%q in snapshot %s: %w", path, snap.ID.Short(), err)
 	}
 	return t, e, path, nil
+}
+
+// noSuchPath reports whether an error says that there is no such entry: not that a
+// pack is missing, or the repository.
+func noSuchPath(err error) bool {
+	var refusal *store.UnavailableError
+	return (errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) && !errors.Is(err, store.ErrLost) && !errors.As(err, &refusal)
 }
 
 func hostname() string {

@@ -141,7 +141,7 @@ func (f *fileSystem) endOfList(dir uint64) func() {
 		p := pushing{f: f, window: window, begin: first, next: first}
 		defer func() { f.pusher.release(dir, p.begin, p.next) }()
 		if t, e, status := f.entry(atOnce, dir); status.Ok() {
-			p.t = t
+			p.t, p.begin, p.next = t, e.Pos+1, e.Pos+1
 			p.files(e)
 		}
 	}

@@ -77,9 +77,9 @@ func TestDamagedSkip(t *testing.T) {
 	}
 }
 
-// With Spare, the default, what is lost becomes zeros; but a file that is in the
+// With KeepOld, the default, what is lost becomes zeros; but a file that is in the
 // way is not replaced by one that lacks something.
-func TestDamagedSpare(t *testing.T) {
+func TestDamagedKeepsOld(t *testing.T) {
 	f := damagedTree(t)
 	names := []string{"damaged", "large", "name", "dir/name", "other name"}
 	for _, over := range []bool{false, true} {
@@ -105,6 +105,27 @@ func TestDamagedSpare(t *testing.T) {
 			var lost *LostError
 			if !errors.As(w.err, &lost) || lost.Restored() == over {
 				t.Errorf("%s: %v", w.path, w.err)
+			}
+		}
+	}
+}
+
+// Of a file with several names the old one stays in whose way it is, whatever
+// became of the others.
+func TestDamagedKeepsOldOfLinks(t *testing.T) {
+	f := damagedTree(t)
+	for _, there := range []string{"dir/name", "name", "other name"} {
+		o, _ := f.options(t.TempDir())
+		o.Overwrite = Replace
+		must(t, os.Mkdir(o.Dest+"/dir", 0o755))
+		must(t, os.WriteFile(o.Dest+"/"+there, []byte("old"), 0o600))
+		if _, err := Run(context.Background(), o); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"dir/name", "name", "other name"} {
+			got, err := os.ReadFile(o.Dest + "/" + name)
+			if (name == there) != (string(got) == "old") || name != there && len(got) != 3*chunk {
+				t.Errorf("%s there: %s: %d bytes, %v", there, name, len(got), err)
 			}
 		}
 	}

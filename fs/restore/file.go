@@ -137,10 +137,12 @@ func (f *file) writeFailed(err error) {
 // was there is to stay.
 func (r *run) lose(f *file, at, length uint64, err error) {
 	damaged := r.damaged(f)
-	if damaged != Spare {
+	if damaged != KeepOld {
 		r.punch(f, at, length)
 	}
-	r.counters.lost.Add(length)
+	if !f.probe {
+		r.counters.lost.Add(length)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.lost.Damaged = damaged
@@ -154,28 +156,25 @@ func (r *run) lose(f *file, at, length uint64, err error) {
 // damaged returns what becomes of f if it has lost something.
 func (r *run) damaged(f *file) Damaged {
 	switch {
-	case r.o.Damaged != Spare:
+	case r.o.Damaged != KeepOld:
 		return r.o.Damaged
 	case f.unnamed || f.probe:
 		return Skip
 	case f.old == 0:
 		return Zero
 	}
-	return Spare
+	return KeepOld
 }
 
-// whole reads a file without writing it, and reports whether nothing of it is
-// lost. If something is, that was reported.
-func (r *run) whole(d *directory, e view.Entry) bool {
+// lost reads a file without writing it, and returns what of it is lost, or nil.
+func (r *run) lost(d *directory, e view.Entry) *LostError {
 	f := &file{dir: d, entry: e, fd: -1, probe: true}
 	r.write(f, 0, e.Size)
-	if f.lost.Err == nil || r.stopped() {
-		return !r.stopped()
+	if f.lost.Err == nil {
+		return nil
 	}
 	f.lost.sort()
-	r.counters.damaged.Add(1)
-	r.warn(d, e.Name, &f.lost)
-	return false
+	return &f.lost
 }
 
 // skipParts finds the first byte of f behind at, at most to, whose part is
@@ -258,6 +257,12 @@ func (r *run) complete(f *file) bool {
 	}
 	i := inode{fd: f.fd}
 	r.setMetadata(f.dir, f.entry.Name, i, f.entry.Node, f.has)
+	if f.keeps() {
+		if err := touch(f.fd); err != nil {
+			f.writeFailed(err)
+			return false
+		}
+	}
 	if f.unnamed {
 		if err := r.place(f); err != nil {
 			f.writeFailed(err)

@@ -24,7 +24,7 @@ func (r *run) reuse(dir int, e view.Entry) (fd int, size uint64, err error) {
 	// With Skip and Fail a loss, found out at the end perhaps, leaves the old
 	// file. Holes with blocks are for new files.
 	large := e.Size > 2*pieceBytes
-	if !large || r.o.Hasher == nil || !r.proc || !r.replaceable() || r.o.Damaged > Zero || r.o.Allocate || !isFile(dir, e.Name) {
+	if !large || r.o.Hasher == nil || !r.proc || !r.replaceable() || r.o.Damaged == Skip || r.o.Damaged == Fail || r.o.Allocate || !isFile(dir, e.Name) {
 		return -1, 0, nil
 	}
 	fd, err = unix.Openat2(dir, e.Name, &unix.OpenHow{
@@ -106,6 +106,11 @@ func isHalf(dir int, name string) bool {
 	return err == nil
 }
 
+// keeps reports whether a file that was changed in place has kept what was there
+// where something is lost. It is not what was stored, and says so: the mark stays,
+// and the time is not the stored one.
+func (f *file) keeps() bool { return f.old > 0 && f.lost.Err != nil && f.lost.Damaged == KeepOld }
+
 // settle ends the changing of a file in place: all but what a new file would
 // get as well. The mark goes when the data are on the disk, as from then on a
 // later run will believe that they are.
@@ -123,6 +128,9 @@ func (r *run) settle(f *file) error {
 		if !stays && name != unfinished && (removable(name) || name == "security.capability") {
 			unix.Fremovexattr(f.fd, name)
 		}
+	}
+	if f.keeps() {
+		return nil
 	}
 	// What is not set yet is a difference that a later run sees.
 	_ = inode{fd: f.fd}.setTimes(f.entry.Node) // reported when they are set at last

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -222,7 +224,7 @@ func marked(path string) bool {
 }
 
 // What is lost in the repository and still there on the disk is not lost; what
-// is lost and different becomes zeros, not something old.
+// is lost and different becomes zeros or, with KeepOld, stays what it was.
 func TestInPlaceDamaged(t *testing.T) {
 	f := largeFile(t, 64<<20)
 	dest := reusing(t)
@@ -232,7 +234,7 @@ func TestInPlaceDamaged(t *testing.T) {
 		f.store.Lose(index.Data, f.store.ID(index.Data, spec.Data[at*16*chunk:at*16*chunk+chunk]))
 	}
 	must(t, writeAt(dest+"/file", []byte("changed"), 3*16*chunk))
-	for _, damaged := range []Damaged{Spare, Zero} {
+	for _, damaged := range []Damaged{KeepOld, Zero} {
 		o, warnings := over(f, dest, Replace)
 		o.Damaged = damaged
 		stats, err := Run(context.Background(), o)
@@ -243,13 +245,22 @@ func TestInPlaceDamaged(t *testing.T) {
 		if len(lost.Ranges) != 1 || lost.Ranges[0] != (Range{3 * 16 * chunk, chunk}) || lost.Damaged != damaged {
 			t.Errorf("lost %v, %v", lost.Ranges, lost)
 		}
-		spec.Data = bytes.Clone(spec.Data)
-		if damaged == Spare {
-			copy(spec.Data[3*16*chunk:], "changed")
-		} else {
-			clear(spec.Data[3*16*chunk:][:chunk])
+		if damaged == KeepOld { // it says that it is not what was stored
+			got, err := os.ReadFile(dest + "/file")
+			want := bytes.Clone(spec.Data)
+			copy(want[3*16*chunk:], "changed")
+			info, statErr := os.Stat(dest + "/file")
+			if err != nil || statErr != nil || !bytes.Equal(got, want) || !marked(dest+"/file") || time.Since(info.ModTime()) > time.Hour || info.Mode().Perm() != fs.FileMode(spec.Mode) {
+				t.Errorf("%d bytes, %v; marked: %v; %v, %v", len(got), err, marked(dest+"/file"), info, statErr)
+			}
+			continue
 		}
+		spec.Data = bytes.Clone(spec.Data)
+		clear(spec.Data[3*16*chunk:][:chunk])
 		check(t, dest+"/file", spec)
+		if marked(dest + "/file") {
+			t.Error("it is still called unfinished")
+		}
 	}
 }
 

@@ -15,7 +15,7 @@ type LostError struct {
 	Ranges  []Range // by offset; the first maxRanges that were found
 	Cut     bool    // there are more
 	Bytes   uint64  // in all
-	Damaged Damaged // what became of the file: Spare if what was there stays in the ranges
+	Damaged Damaged // what became of the file: KeepOld if what was there stays in the ranges
 	Err     error   // the cause of one of them
 }
 
@@ -31,7 +31,7 @@ func (e *LostError) Error() string {
 	switch e.Damaged {
 	case Zero:
 		b.WriteString(" and are zeros now")
-	case Spare:
+	case KeepOld:
 		b.WriteString(", and what was there stays in their place")
 	default:
 		b.WriteString(", so it is not restored")
@@ -53,7 +53,7 @@ func (e *LostError) Error() string {
 func (e *LostError) Unwrap() error { return e.Err }
 
 // Restored reports whether the rest of the file was restored.
-func (e *LostError) Restored() bool { return e.Damaged <= Zero }
+func (e *LostError) Restored() bool { return e.Damaged == Zero || e.Damaged == KeepOld }
 
 func (e *LostError) add(r Range, err error) {
 	if e.Err == nil {

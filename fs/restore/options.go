@@ -55,7 +55,7 @@ type Options struct {
 	// Deleted is told of each entry that is deleted, or in a dry run would be, a
 	// directory with all below it being one. It is called as List is.
 	Deleted func(path string)
-	// Hasher names content as the repository does. With it, and Damaged at Spare or
+	// Hasher names content as the repository does. With it, and Damaged at KeepOld or
 	// Zero, a large file that is in the way is not replaced but changed in place, where
 	// that is safe: only what differs is read from the repository and written.
 	// The package's documentation says when. Without it files are replaced.
@@ -107,14 +107,15 @@ const (
 type Damaged uint8
 
 const (
-	// Spare writes the rest, and what is lost becomes zeros, where no file is in the
-	// way. One that is may be the only sound copy: it stays, as with Skip, or if it
-	// is changed in place what it has in the lost ranges.
-	Spare Damaged = iota
-	Zero          // write the rest; what is lost becomes zeros
+	// KeepOld writes the rest, and what is lost becomes zeros, where no file is in
+	// the way. One that is may be the only sound copy: it stays, as with Skip and
+	// within the same bounds. If it is changed in place, what it has in the lost
+	// ranges stays, and the mark of an unfinished file.
+	KeepOld Damaged = iota
+	Zero            // write the rest; what is lost becomes zeros
 	// Skip does not restore it; what is in its place stays. To that end a file
-	// with hard links is read twice when Overwrite replaces: before the first of
-	// its names is touched, and to write it. Only what is lost between the two
+	// with hard links is read twice when Overwrite replaces: before any of its names
+	// is touched, and to write it. Only what is lost between the two
 	// costs what was there, and what is damaged where the file system has no files
 	// without names (O_TMPFILE).
 	Skip

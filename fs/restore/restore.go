@@ -38,7 +38,8 @@ type run struct {
 
 	selection selection
 	seen      map[group]bool // hard-link groups, of a dry run
-	buffers   sync.Pool      // of *[]byte, for what is there already
+	probed    map[group]*probed
+	buffers   sync.Pool // of *[]byte, for what is there already
 
 	counters counters
 	reports  reports
@@ -65,7 +66,7 @@ func Run(ctx context.Context, o Options) (Stats, error) {
 	r := &run{
 		o: o, handles: source.NewHandles(openDirs), batches: make(chan []job, o.Workers),
 		ids: accountIDs{accounts: o.Accounts, numeric: o.NumericIDs}, euid: uint32(os.Geteuid()),
-		egid: uint32(os.Getegid()), umask: processUmask(), selection: newSelection(&o), seen: map[group]bool{}, links: links{}, reports: reports{warn: o.Warn},
+		egid: uint32(os.Getegid()), umask: processUmask(), selection: newSelection(&o), seen: map[group]bool{}, probed: map[group]*probed{}, links: links{}, reports: reports{warn: o.Warn},
 	}
 	r.ctx, r.stop = context.WithCancelCause(ctx)
 	defer r.stop(nil)

@@ -116,12 +116,13 @@ func (r *run) entry(d *directory, e view.Entry, depth int) {
 // leaf restores what is no directory.
 func (r *run) leaf(d *directory, e view.Entry) {
 	group, linked := groupOf(e.Node)
+	if linked && e.Type == tree.Regular && r.leavesOld(group, d, e) {
+		return
+	}
 	if linked && r.linkTo(group, d, e.Node) {
 		return
 	}
 	switch {
-	case e.Type == tree.Regular && linked && r.spares(d, e) && !r.whole(d, e):
-		// What has its names stays.
 	case e.Type != tree.Regular && linked:
 		if r.makeSpecial(d, e.Node) {
 			r.links.add(group, d, e.Node, nil)
@@ -142,20 +143,40 @@ func (r *run) leaf(d *directory, e view.Entry) {
 	}
 }
 
-// spares reports whether what is in the way of a file stays if that has lost
-// something, which is to be known before one of its names is touched.
-func (r *run) spares(d *directory, e view.Entry) bool {
-	if !r.replaceable() || r.o.Damaged != Skip && r.o.Damaged != Spare {
+// probed is what of a file with further names is lost.
+type probed struct {
+	lost *LostError // nil: nothing
+	told bool
+}
+
+// leavesOld reports whether a file with further names has lost something, so that
+// what is in its way stays: which is to be known before one of its names is touched.
+func (r *run) leavesOld(g group, d *directory, e view.Entry) bool {
+	if !r.replaceable() || r.o.Damaged != Skip && r.o.Damaged != KeepOld {
 		return false
 	}
-	there := r.o.Damaged == Skip
-	if !there {
+	p := r.probed[g]
+	if p == nil {
+		p = &probed{lost: r.lost(d, e)}
+		r.probed[g] = p
+	}
+	if p.lost == nil || r.stopped() {
+		return r.stopped()
+	}
+	leaves := r.o.Damaged == Skip
+	if !leaves {
 		_ = d.withFD(func(dir int) error {
-			there = isFile(dir, e.Name)
+			leaves = isFile(dir, e.Name)
 			return nil
 		})
 	}
-	return there
+	if leaves && !p.told {
+		p.told = true
+		r.counters.lost.Add(p.lost.Bytes)
+		r.counters.damaged.Add(1)
+		r.warn(d, e.Name, p.lost)
+	}
+	return leaves
 }
 
 // pieces queues the pieces of a file, holes left out where they are there.
