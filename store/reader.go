@@ -26,7 +26,7 @@ var errPackMissing = errors.New("it is missing")
 // DefaultReaderCache is the memory for decoded frames, bytes. Who reads files in
 // order needs frames in order, too, but for what earlier files, or earlier
 // snapshots, hold as well: with a third of it, a fifth of the frames is decoded twice.
-const DefaultReaderCache = 96 << 20
+const DefaultReaderCache = 88 << 20
 
 // Reader reads blobs through a bounded cache of decoded frames. It is safe for
 // concurrent use.
