@@ -297,3 +297,49 @@ func TestPushClaims(t *testing.T) {
 		t.Errorf("the directory that follows one that was gone through: %d", window)
 	}
 }
+
+// The root of a mounted tree, which has a node ID of its own, is no exception: its
+// files are pushed when it has been listed by who reads what he lists.
+func TestListedRootIsPushed(t *testing.T) {
+	root := dir("")
+	for i := range 4 {
+		root.children = append(root.children, file(fmt.Sprintf("a%d", i), piece{data: noise(uint64(i), 5000)}))
+	}
+	root.children = append(root.children, dir("d", file("f", piece{data: noise(9, 5000)})))
+	mnt, c := mountConnected(t, root)
+	p := &c.f.pusher
+	if _, err := os.ReadDir(mnt + "/d"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the end of a list", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.listed != 0
+	})
+	if _, err := os.ReadFile(mnt + "/d/f"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "what a READ leads to", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.credit == pushListed
+	})
+	if _, err := os.ReadDir(mnt); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a push", func() bool {
+		p.mu.Lock()
+		began := p.credit < pushListed
+		p.mu.Unlock()
+		return began && p.idle()
+	})
+	before := c.reads.Load()
+	for _, f := range root.children[:4] {
+		if got, err := os.ReadFile(mnt + "/" + f.Name); err != nil || !bytes.Equal(got, f.content()) {
+			t.Fatalf("%s: %d bytes, %v", f.Name, len(got), err)
+		}
+	}
+	if n := c.reads.Load() - before; n != 0 {
+		t.Errorf("%d of 4 files were waited for", n)
+	}
+}
