@@ -39,13 +39,7 @@ func TestHangingStore(t *testing.T) {
 	store := &hanging{treetest.New(), make(chan struct{}, 100)}
 	build(t, store.Store, root)
 	opened := view.New(store, &root.Node, view.Options{})
-	log := newLogBuffer()
-	mnt := t.TempDir()
-	s, err := MountTree(mnt, opened, opened.Root(), Options{Log: log.logger()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	unmountAfter(t, s)
+	mnt, _, log := mountLogged(t, opened)
 	cmd := helper("visitor", mnt+"/f")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -62,6 +56,19 @@ func TestHangingStore(t *testing.T) {
 	if lines := log.take(); len(lines) != 0 {
 		t.Errorf("logged as damage: %q", lines)
 	}
+}
+
+// mountLogged mounts a tree and returns what the mount logs, too.
+func mountLogged(t *testing.T, opened *view.Tree) (mnt string, s *Server, log *logBuffer) {
+	t.Helper()
+	log = newLogBuffer()
+	mnt = t.TempDir()
+	s, err := MountTree(mnt, opened, opened.Root(), Options{Log: log.logger()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unmountAfter(t, s)
+	return mnt, s, log
 }
 
 // Blobs that are lost cost the ranges that they held and nothing else, and the
@@ -136,13 +143,7 @@ func TestLostPage(t *testing.T) {
 	build(t, store, root)
 	opened := view.New(absent{store}, &root.Node, view.Options{})
 	store.Lose(index.Tree, lost.Dir.ID)
-	log := newLogBuffer()
-	mnt := t.TempDir()
-	s, err := MountTree(mnt, opened, opened.Root(), Options{Log: log.logger()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	unmountAfter(t, s)
+	mnt, _, log := mountLogged(t, opened)
 	if _, err := os.ReadDir(mnt + "/lost"); unwrapErrno(err) != unix.EIO {
 		t.Errorf("listing: %v", err)
 	}

@@ -12,8 +12,8 @@ import (
 const maxHolders = 5
 
 // holders names the processes that have something below dir open or are in it,
-// as far as this user may see them, but for this one. It only reads links in /proc, so a mount
-// that is dead or slow does not hold it up.
+// as far as this user may see them, but for this one. It only reads links in
+// /proc, so a mount that is dead or slow does not hold it up.
 func holders(dir string) []string {
 	below := func(path string) bool {
 		return path == dir || strings.HasPrefix(path, dir+"/")

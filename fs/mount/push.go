@@ -136,7 +136,7 @@ func (f *fileSystem) endOfList(dir uint64) func() {
 		return nil
 	}
 	return func() {
-		_, first := splitTree(dir)
+		_, first := splitTree(dir) // if no more is found out, the run is empty and in its place
 		first++
 		p := pushing{f: f, window: window, begin: first, next: first}
 		defer func() { f.pusher.release(dir, p.begin, p.next) }()

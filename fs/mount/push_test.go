@@ -212,13 +212,7 @@ func TestPushLogsNothing(t *testing.T) {
 	root.children[3].Mode = 0o1357
 	_, stored := newTree(t, root)
 	opened := view.New(impossible{inMemory{stored}}, &root.Node, view.Options{})
-	log := newLogBuffer()
-	mnt := t.TempDir()
-	s, err := MountTree(mnt, opened, opened.Root(), Options{Log: log.logger()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	unmountAfter(t, s)
+	mnt, s, log := mountLogged(t, opened)
 	p := &s.connection.f.pusher
 	for _, known := range []string{"/f01", "/f02"} { // or the push would end there
 		if _, err := os.Lstat(mnt + known); err != nil {

@@ -37,8 +37,8 @@
 //
 // # Changed in place
 //
-// When Options.Hasher is given, and Damaged is KeepOld or Zero, a file of more than 16 MiB
-// that takes the place of another such file is not made anew. The old one is
+// When Options.Hasher is given, and Damaged is KeepOld or Zero, a file of more than
+// 16 MiB that takes the place of another such file is not made anew. The old one is
 // read along the list of parts that was stored: a part whose bytes have the
 // stored ID already is not even read from the repository, of others the pages
 // that differ are written, and holes are punched where holes were stored. When
@@ -69,8 +69,8 @@
 //
 // A blob that cannot be read leaves zeros in its range and the rest of the file
 // is written, unless a file is in the way, which stays, or Options.Damaged says
-// otherwise. A directory page that cannot be read costs its entries only. All that is reported through
-// Options.Warn, by path, as a LostError or a LostEntriesError; what the user may
+// otherwise. A directory page that cannot be read costs its entries only. All that
+// is reported through Options.Warn, by path, as a LostError or a LostEntriesError; what the user may
 // not set, or the file system cannot keep (owners, device nodes, flags, times)
 // is reported once a kind and counted. A full disk, or a file that is in the
 // way, ends the run with an error. When a run ends early, the files it was

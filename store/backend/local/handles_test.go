@@ -47,6 +47,17 @@ func (f countedFile) Close() error {
 	return err
 }
 
+// otherProcess opens what countingBackend made, for a process of its own.
+func otherProcess(t *testing.T, disk *powercut.FS) *local.Backend {
+	t.Helper()
+	b, err := local.OpenFS(disk, "/repo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
 // countingBackend returns a backend with objects packs/0 … packs/n-1, each of
 // which is its own number in bytes.
 func countingBackend(t *testing.T, disk *powercut.FS, n int) (*local.Backend, counting) {
@@ -122,12 +133,7 @@ func TestOtherProcess(t *testing.T) {
 		disk := powercut.New()
 		b, c := countingBackend(t, disk, 2)
 		defer b.Close()
-		other, err := local.OpenFS(disk, "/repo")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer other.Close()
-
+		other := otherProcess(t, disk)
 		wantRead(t, b, "packs/0", "0")
 		wantRead(t, b, "packs/1", "1")
 		if err := other.Put(t.Context(), "packs/0", []byte("healed")); err != nil {
@@ -163,11 +169,7 @@ func TestRefresh(t *testing.T) {
 	disk := powercut.New()
 	b, _ := countingBackend(t, disk, 2)
 	defer b.Close()
-	other, err := local.OpenFS(disk, "/repo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
+	other := otherProcess(t, disk)
 	wantRead(t, b, "packs/0", "0")
 	if err := other.Put(t.Context(), "packs/0", []byte("other")); err != nil {
 		t.Fatal(err)
